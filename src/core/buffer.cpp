@@ -1,0 +1,43 @@
+#include "core/buffer.h"
+
+#include <atomic>
+#include <new>
+
+#include "core/error.h"
+#include "core/runtime.h"
+
+namespace quern {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+std::atomic<std::int64_t> bytes_in_use{0};
+
+void release(std::byte* data, std::int64_t bytes) noexcept {
+  ::operator delete(data, kAlignment);
+  bytes_in_use.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
+  const auto counted = static_cast<std::int64_t>(bytes);
+  if (counted < 0) fail(ErrorCode::out_of_memory, "allocate: {} bytes do not fit in memory", bytes);
+  const std::int64_t limit = memory_limit();
+  const std::int64_t total = bytes_in_use.fetch_add(counted, std::memory_order_relaxed) + counted;
+  if (limit > 0 && total > limit) {
+    bytes_in_use.fetch_sub(counted, std::memory_order_relaxed);
+    fail(ErrorCode::out_of_memory,
+         "allocate: {} bytes pass the memory limit of {} bytes ({} in use)", bytes, limit,
+         total - counted);
+  }
+  auto* data = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
+  if (data == nullptr) {
+    bytes_in_use.fetch_sub(counted, std::memory_order_relaxed);
+    fail(ErrorCode::out_of_memory, "allocate: no memory for {} bytes", bytes);
+  }
+  return {data, [counted](std::byte* memory) { release(memory, counted); }};
+}
+
+std::int64_t buffer_bytes_in_use() noexcept { return bytes_in_use.load(std::memory_order_relaxed); }
+
+}  // namespace quern
