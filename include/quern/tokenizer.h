@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quern/export.h"
+
+namespace quern {
+
+using TokenId = std::int32_t;
+
+/// How a text becomes token ids.
+struct EncodeOptions {
+  bool add_special = true;     ///< add what the model expects around a text (a BOS token, say)
+  bool parse_special = false;  ///< take "<|im_start|>" in the text as the token; else as plain text
+};
+
+/// Text to token ids and back, as the model was trained: byte-level BPE or SentencePiece-style BPE.
+///
+/// Immutable after loading; copies share one vocabulary; safe to use from several threads.
+class QUERN_API Tokenizer {
+ public:
+  /// Reads a Hugging Face tokenizer.json (or the folder that holds it, with tokenizer_config.json
+  /// where present), or the vocabulary stored in a .gguf file.
+  /// Throws: `not_found`, `corrupt_file`, `unsupported` with the name of what is not known.
+  static Tokenizer load(const std::string& path);
+
+  /// Any bytes are accepted; invalid UTF-8 is encoded byte by byte where the vocabulary has bytes.
+  std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
+  /// Bytes of the ids in a row. Special tokens give nothing unless `keep_special`.
+  /// Throws: `invalid_argument` for an id outside the vocabulary.
+  std::string decode(std::span<const TokenId> ids, bool keep_special = false) const;
+  /// Bytes that one id adds within a text, so that pieces concatenate to the decoded text; may
+  /// end inside a UTF-8 sequence.
+  std::string piece(TokenId id) const;
+
+  std::int64_t vocab_size() const noexcept;
+  /// The id of a token's exact text, as it stands in the vocabulary: "<|im_end|>".
+  std::optional<TokenId> find(std::string_view token) const;
+  bool is_special(TokenId id) const;
+  std::optional<TokenId> bos() const noexcept;
+  std::optional<TokenId> eos() const noexcept;
+  /// Every token that ends a generation: `eos` and, where the vocabulary has them, end-of-turn
+  /// ones.
+  std::span<const TokenId> stop_tokens() const noexcept;
+  /// The Jinja source of the model's chat template; empty where it has none.
+  std::string_view chat_template() const noexcept;
+  /// "byte-level BPE", "SentencePiece BPE": for a person to read.
+  std::string_view kind() const noexcept;
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// One message of a conversation.
+struct ChatMessage {
+  std::string role;  ///< "system", "user" or "assistant"
+  std::string content;
+};
+
+/// Renders a conversation as the prompt a model was trained on. The family is recognised from the
+/// model's own Jinja template (ChatML, Llama-2, Llama-3, Mistral, Gemma, Phi-3, Zephyr); any other
+/// model gets a plain "role: content" form. Immutable and safe to share between threads.
+class QUERN_API ChatTemplate {
+ public:
+  ChatTemplate() = default;
+  /// `source` is the Jinja text; empty gives the plain form.
+  static ChatTemplate recognise(std::string_view source);
+
+  /// The whole conversation; ends where the assistant's answer begins. The text holds special
+  /// tokens, to be encoded with `parse_special`, and the template's own BOS where it has one is
+  /// left to `add_special`. Throws: `invalid_argument` for an unknown role.
+  std::string render(std::span<const ChatMessage> messages) const;
+  /// "chatml", "llama3", ..., "plain".
+  std::string_view name() const noexcept;
+  /// Strings that end an answer besides the stop tokens; those of the plain form, say.
+  std::span<const std::string> stop_strings() const noexcept;
+
+ private:
+  int family_ = 0;
+};
+
+}  // namespace quern
