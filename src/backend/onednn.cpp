@@ -1,0 +1,137 @@
+#include "backend/onednn.h"
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/runtime.h"
+
+namespace quern::backend {
+namespace {
+
+dnnl::engine create_engine() {
+  const Isa cap = settle_max_isa();
+  // A host that has used oneDNN before us has fixed its ISA; its choice stands then.
+  if (cap != Isa::automatic) dnnl::set_max_cpu_isa(version::cpu_isa_of(cap));
+  return {dnnl::engine::kind::cpu, 0};
+}
+
+dnnl::memory::data_type to_onednn(DType dtype) {
+  using Type = dnnl::memory::data_type;
+  switch (dtype) {
+    case DType::f32:
+      return Type::f32;
+    case DType::f16:
+      return Type::f16;
+    case DType::bf16:
+      return Type::bf16;
+    case DType::i32:
+      return Type::s32;
+    case DType::i8:
+      return Type::s8;
+    case DType::u8:
+      return Type::u8;
+    default:
+      fail(ErrorCode::unsupported, "oneDNN has no dtype {}", dtype);
+  }
+}
+
+}  // namespace
+
+const dnnl::engine& cpu_engine() {
+  static const dnnl::engine engine = create_engine();
+  return engine;
+}
+
+dnnl::stream& thread_stream() {
+  thread_local dnnl::stream stream(cpu_engine());
+  return stream;
+}
+
+dnnl::memory::desc to_onednn(const TensorDesc& desc) {
+  if (desc.shape.rank() == 0) return {{1}, to_onednn(desc.dtype), dnnl::memory::dims{1}};
+  const dnnl::memory::dims dims(desc.shape.begin(), desc.shape.end());
+  dnnl::memory::dims strides(desc.strides.begin(), desc.strides.end());
+  return {dims, to_onednn(desc.dtype), strides};
+}
+
+dnnl::algorithm to_onednn(Eltwise function) {
+  using Algorithm = dnnl::algorithm;
+  switch (function) {
+    case Eltwise::relu:
+      return Algorithm::eltwise_relu;
+    case Eltwise::elu:
+      return Algorithm::eltwise_elu;
+    case Eltwise::gelu_erf:
+      return Algorithm::eltwise_gelu_erf;
+    case Eltwise::gelu_tanh:
+      return Algorithm::eltwise_gelu_tanh;
+    case Eltwise::silu:
+      return Algorithm::eltwise_swish;
+    case Eltwise::sigmoid:
+      return Algorithm::eltwise_logistic;
+    case Eltwise::tanh:
+      return Algorithm::eltwise_tanh;
+    case Eltwise::exp:
+      return Algorithm::eltwise_exp;
+    case Eltwise::log:
+      return Algorithm::eltwise_log;
+    case Eltwise::sqrt:
+      return Algorithm::eltwise_sqrt;
+    case Eltwise::abs:
+      return Algorithm::eltwise_abs;
+    case Eltwise::square:
+      return Algorithm::eltwise_square;
+    case Eltwise::softplus:
+      return Algorithm::eltwise_soft_relu;
+    case Eltwise::mish:
+      return Algorithm::eltwise_mish;
+    case Eltwise::hardswish:
+      return Algorithm::eltwise_hardswish;
+    case Eltwise::linear:
+      return Algorithm::eltwise_linear;
+    case Eltwise::clip:
+      return Algorithm::eltwise_clip;
+    case Eltwise::pow:
+      return Algorithm::eltwise_pow;
+    case Eltwise::round:
+      return Algorithm::eltwise_round;
+  }
+  return Algorithm::undef;
+}
+
+dnnl::algorithm to_onednn(Binary operation) {
+  using Algorithm = dnnl::algorithm;
+  switch (operation) {
+    case Binary::add:
+      return Algorithm::binary_add;
+    case Binary::sub:
+      return Algorithm::binary_sub;
+    case Binary::mul:
+      return Algorithm::binary_mul;
+    case Binary::div:
+      return Algorithm::binary_div;
+    case Binary::minimum:
+      return Algorithm::binary_min;
+    case Binary::maximum:
+      return Algorithm::binary_max;
+  }
+  return Algorithm::undef;
+}
+
+dnnl::algorithm to_onednn(Reduction operation) {
+  using Algorithm = dnnl::algorithm;
+  switch (operation) {
+    case Reduction::sum:
+      return Algorithm::reduction_sum;
+    case Reduction::mean:
+      return Algorithm::reduction_mean;
+    case Reduction::max:
+      return Algorithm::reduction_max;
+    case Reduction::min:
+      return Algorithm::reduction_min;
+    case Reduction::mul:
+      return Algorithm::reduction_mul;
+  }
+  return Algorithm::undef;
+}
+
+}  // namespace quern::backend

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+
+#include "backend/operation.h"
+#include "quern/runtime.h"
+
+namespace quern::backend {
+
+/// The one engine, created on first use under the ISA cap of RuntimeOptions.
+const dnnl::engine& cpu_engine();
+
+/// The calling thread's stream.
+dnnl::stream& thread_stream();
+
+/// Throws: `unsupported` for a dtype that oneDNN lacks.
+dnnl::memory::desc to_onednn(const TensorDesc& desc);
+dnnl::algorithm to_onednn(Eltwise function);
+dnnl::algorithm to_onednn(Binary operation);
+dnnl::algorithm to_onednn(Reduction operation);
+
+/// What oneDNN 2 and 3 do differently; onednn_version.cpp and these declarations are the only
+/// places that ask which it is.
+/// Each gives nothing where oneDNN has no kernel.
+namespace version {
+std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc,
+                                                const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> softmax(const SoftmaxDesc& desc,
+                                                 const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> layer_norm(const LayerNormDesc& desc,
+                                                    const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> eltwise(const EltwiseDesc& desc,
+                                                 const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> binary(const BinaryDesc& desc,
+                                                const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> reduction(const ReductionDesc& desc,
+                                                   const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> reorder(const ReorderDesc& desc,
+                                                 const dnnl::primitive_attr& attr);
+void append_eltwise(dnnl::post_ops& post_ops, const PostOp& step);
+dnnl::cpu_isa cpu_isa_of(Isa isa);
+/// What oneDNN uses here, within the ISA cap.
+Isa effective_isa();
+#if DNNL_VERSION_MAJOR >= 3
+const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc);
+#else
+const dnnl_memory_desc_t* handle_of(const dnnl::memory::desc& desc);
+#endif
+}  // namespace version
+
+}  // namespace quern::backend

@@ -1,0 +1,169 @@
+#include "backend/onednn.h"
+
+namespace quern::backend::version {
+namespace {
+
+using Attr = dnnl::primitive_attr;
+using dnnl::prop_kind;
+
+#if DNNL_VERSION_MAJOR >= 3
+
+template <class Primitive, class... Args>
+std::optional<dnnl::primitive_desc_base> create(const Attr& attr, const Args&... args) {
+  typename Primitive::primitive_desc created(cpu_engine(), args..., attr, /*allow_empty=*/true);
+  if (created.get(true) == nullptr) return std::nullopt;
+  return static_cast<dnnl::primitive_desc_base&>(created);
+}
+
+#else
+
+template <class Primitive, class... Args>
+std::optional<dnnl::primitive_desc_base> create(const Attr& attr, const Args&... args) {
+  const typename Primitive::desc description(args...);
+  typename Primitive::primitive_desc created(description, attr, cpu_engine(), /*allow_empty=*/true);
+  if (created.get(true) == nullptr) return std::nullopt;
+  return static_cast<dnnl::primitive_desc_base&>(created);
+}
+
+#endif
+
+// The parameters that a function has in oneDNN but not in its usual definition.
+PostOp with_defaults(PostOp step) {
+  if (step.eltwise == Eltwise::silu) step.alpha = 1.f;
+  if (step.eltwise == Eltwise::softplus) step.alpha = 1.f;
+#if DNNL_VERSION_MAJOR >= 3
+  if (step.eltwise == Eltwise::hardswish) {
+    step.alpha = 1.f / 6.f;
+    step.beta = 0.5f;
+  }
+#endif
+  return step;
+}
+
+dnnl::normalization_flags flags_of(const LayerNormDesc& desc) {
+  auto flags = dnnl::normalization_flags::none;
+  if (desc.has_scale) flags = flags | dnnl::normalization_flags::use_scale;
+  if (desc.has_shift) flags = flags | dnnl::normalization_flags::use_shift;
+  return flags;
+}
+
+}  // namespace
+
+std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc, const Attr& attr) {
+  const auto src = to_onednn(desc.src);
+  const auto weights = to_onednn(desc.weights);
+  const auto dst = to_onednn(desc.dst);
+  if (desc.bias.empty()) return create<dnnl::matmul>(attr, src, weights, dst);
+  return create<dnnl::matmul>(attr, src, weights, to_onednn(desc.bias.front()), dst);
+}
+
+std::optional<dnnl::primitive_desc_base> softmax(const SoftmaxDesc& desc, const Attr& attr) {
+  const auto algorithm =
+      desc.logarithm ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
+  const int axis = desc.axis < 0 ? desc.axis + desc.src.shape.rank() : desc.axis;
+#if DNNL_VERSION_MAJOR >= 3
+  using Softmax = dnnl::softmax_forward;
+#else
+  using Softmax = dnnl::softmax_v2_forward;
+#endif
+  return create<Softmax>(attr, prop_kind::forward_inference, algorithm, to_onednn(desc.src),
+                         to_onednn(desc.dst), axis);
+}
+
+std::optional<dnnl::primitive_desc_base> layer_norm(const LayerNormDesc& desc, const Attr& attr) {
+#if DNNL_VERSION_MAJOR >= 3
+  return create<dnnl::layer_normalization_forward>(attr, prop_kind::forward_inference,
+                                                   to_onednn(desc.src), to_onednn(desc.dst),
+                                                   desc.epsilon, flags_of(desc));
+#else
+  const auto src = to_onednn(desc.src);
+  if (src != to_onednn(desc.dst)) return std::nullopt;  // version 2 has one description for both
+  return create<dnnl::layer_normalization_forward>(attr, prop_kind::forward_inference, src,
+                                                   desc.epsilon, flags_of(desc));
+#endif
+}
+
+std::optional<dnnl::primitive_desc_base> eltwise(const EltwiseDesc& desc, const Attr& attr) {
+  const PostOp step = with_defaults(PostOp::apply(desc.function, desc.alpha, desc.beta));
+  const auto src = to_onednn(desc.src);
+  const auto dst = to_onednn(desc.dst);
+#if DNNL_VERSION_MAJOR >= 3
+  return create<dnnl::eltwise_forward>(attr, prop_kind::forward_inference, to_onednn(step.eltwise),
+                                       src, dst, step.alpha, step.beta);
+#else
+  if (src != dst) return std::nullopt;
+  return create<dnnl::eltwise_forward>(attr, prop_kind::forward_inference, to_onednn(step.eltwise),
+                                       src, step.alpha, step.beta);
+#endif
+}
+
+std::optional<dnnl::primitive_desc_base> binary(const BinaryDesc& desc, const Attr& attr) {
+  return create<dnnl::binary>(attr, to_onednn(desc.operation), to_onednn(desc.src),
+                              to_onednn(desc.src1), to_onednn(desc.dst));
+}
+
+std::optional<dnnl::primitive_desc_base> reduction(const ReductionDesc& desc, const Attr& attr) {
+  return create<dnnl::reduction>(attr, to_onednn(desc.operation), to_onednn(desc.src),
+                                 to_onednn(desc.dst), 0.f, 0.f);
+}
+
+std::optional<dnnl::primitive_desc_base> reorder(const ReorderDesc& desc, const Attr& attr) {
+  dnnl::reorder::primitive_desc created(cpu_engine(), to_onednn(desc.src), cpu_engine(),
+                                        to_onednn(desc.dst), attr,
+                                        /*allow_empty=*/true);
+  if (created.get(true) == nullptr) return std::nullopt;
+  return static_cast<dnnl::primitive_desc_base&>(created);
+}
+
+void append_eltwise(dnnl::post_ops& post_ops, const PostOp& given) {
+  const PostOp step = with_defaults(given);
+#if DNNL_VERSION_MAJOR >= 3
+  post_ops.append_eltwise(to_onednn(step.eltwise), step.alpha, step.beta);
+#else
+  post_ops.append_eltwise(1.f, to_onednn(step.eltwise), step.alpha, step.beta);
+#endif
+}
+
+dnnl::cpu_isa cpu_isa_of(Isa isa) {
+  switch (isa) {
+    case Isa::baseline:
+      return dnnl::cpu_isa::sse41;
+    case Isa::avx2:
+      return dnnl::cpu_isa::avx2;
+    case Isa::avx512:
+      return dnnl::cpu_isa::avx512_core;
+    case Isa::avx512_vnni:
+      return dnnl::cpu_isa::avx512_core_vnni;
+    case Isa::avx512_bf16:
+      return dnnl::cpu_isa::avx512_core_bf16;
+    case Isa::amx:
+      return dnnl::cpu_isa::avx512_core_amx;
+    case Isa::automatic:
+      break;
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::cpu_isa::isa_default;
+#else
+  return dnnl::cpu_isa::all;
+#endif
+}
+
+Isa effective_isa() {
+  // The values of the enum are sets of features, and larger sets have their own names.
+  const auto has = [](dnnl::cpu_isa wanted) {
+    const auto available = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+    return (available & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+  };
+  for (const Isa isa : {Isa::amx, Isa::avx512_bf16, Isa::avx512_vnni, Isa::avx512, Isa::avx2}) {
+    if (has(cpu_isa_of(isa))) return isa;
+  }
+  return Isa::baseline;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc) { return desc.get(); }
+#else
+const dnnl_memory_desc_t* handle_of(const dnnl::memory::desc& desc) { return &desc.data; }
+#endif
+
+}  // namespace quern::backend::version

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "quern/dtype.h"
+#include "quern/shape.h"
+#include "quern/tensor.h"
+
+namespace quern::backend {
+
+/// What a prepared operation must know of a tensor; strides in elements.
+struct TensorDesc {
+  DType dtype = DType::f32;
+  Shape shape;
+  Shape strides;
+};
+
+TensorDesc describe(const Tensor& tensor);
+/// Of a row-major tensor without gaps.
+TensorDesc dense_desc(DType dtype, const Shape& shape);
+
+enum class Eltwise {
+  relu,  ///< max(x, 0) + alpha * min(x, 0)
+  elu,   ///< x > 0 ? x : alpha * (exp(x) - 1)
+  gelu_erf,
+  gelu_tanh,
+  silu,
+  sigmoid,
+  tanh,
+  exp,
+  log,
+  sqrt,
+  abs,
+  square,
+  softplus,
+  mish,
+  hardswish,
+  linear,  ///< alpha * x + beta
+  clip,    ///< min(max(x, alpha), beta)
+  pow,     ///< alpha * x^beta
+  round,   ///< to nearest even
+};
+
+enum class Binary { add, sub, mul, div, minimum, maximum };
+
+enum class Reduction { sum, mean, max, min, mul };
+
+/// One step applied to a result before it is stored: an eltwise function, or a binary operation
+/// with another tensor that broadcasts to the result (a residual, a scale per channel).
+struct PostOp {
+  enum class Kind { eltwise, binary } kind = Kind::eltwise;
+  Eltwise eltwise = Eltwise::relu;
+  float alpha = 0.f;
+  float beta = 0.f;
+  Binary binary = Binary::add;
+  TensorDesc operand{};
+
+  static PostOp apply(Eltwise function, float alpha = 0.f, float beta = 0.f) {
+    return {.kind = Kind::eltwise, .eltwise = function, .alpha = alpha, .beta = beta};
+  }
+  static PostOp with(Binary operation, TensorDesc operand) {
+    return {.kind = Kind::binary, .binary = operation, .operand = operand};
+  }
+};
+
+/// dst = post_ops(src [..., m, k] · weights [..., k, n] + bias [n]); leading axes broadcast.
+/// s8/u8 sources with s8 weights give s32, f32, bf16, s8 or u8.
+struct MatMulDesc {
+  TensorDesc src, weights, dst;
+  std::vector<TensorDesc> bias;  ///< none or one, of dst's rank
+  std::vector<PostOp> post_ops;
+};
+
+/// Over `axis`; dst has src's shape.
+struct SoftmaxDesc {
+  TensorDesc src, dst;
+  int axis = -1;
+  bool logarithm = false;
+};
+
+/// Over the last axis, with `scale` and `shift` of its size in f32.
+struct LayerNormDesc {
+  TensorDesc src, dst;
+  float epsilon = 1e-5f;
+  bool has_scale = false;
+  bool has_shift = false;
+};
+
+struct EltwiseDesc {
+  TensorDesc src, dst;
+  Eltwise function = Eltwise::relu;
+  float alpha = 0.f;
+  float beta = 0.f;
+};
+
+/// dst = post_ops(src op src1), src1 broadcasting to src.
+struct BinaryDesc {
+  TensorDesc src, src1, dst;
+  Binary operation = Binary::add;
+  std::vector<PostOp> post_ops;
+};
+
+/// Reduces the axes along which dst has size 1.
+struct ReductionDesc {
+  TensorDesc src, dst;
+  Reduction operation = Reduction::sum;
+};
+
+/// Copies between dtypes and layouts.
+struct ReorderDesc {
+  TensorDesc src, dst;
+};
+
+/// Which argument of an operation a pointer is for; post-op operands count binary post-ops only.
+enum class Slot {
+  src,
+  src1,
+  weights,
+  bias,
+  scale,
+  shift,
+  dst,
+  post_op0,
+  post_op1,
+  post_op2,
+  post_op3
+};
+
+struct Argument {
+  Slot slot;
+  const void* data;  ///< written through only for Slot::dst
+};
+
+/// An operation prepared for one description: oneDNN has chosen and compiled its kernel.
+///
+/// Immutable; `run` may be called from several threads at once.
+class Operation {
+ public:
+  /// Runs on the calling thread and its team. Every slot of the description must be given.
+  void run(std::span<const Argument> arguments) const;
+  void run(std::initializer_list<Argument> arguments) const {
+    run(std::span(arguments.begin(), arguments.size()));
+  }
+  /// Name of the kernel that oneDNN chose, "brg:avx512_core_bf16".
+  std::string kernel() const;
+
+  struct Impl;
+  explicit Operation(std::unique_ptr<const Impl> impl);
+  ~Operation();
+
+ private:
+  std::unique_ptr<const Impl> impl_;
+};
+
+using OperationPtr = std::shared_ptr<const Operation>;
+
+/// The prepared operation of a description, from a bounded cache of the last used ones, or null
+/// where oneDNN has no kernel for it (remembered too). Thread-safe.
+OperationPtr try_prepare(const MatMulDesc& desc);
+OperationPtr try_prepare(const SoftmaxDesc& desc);
+OperationPtr try_prepare(const LayerNormDesc& desc);
+OperationPtr try_prepare(const EltwiseDesc& desc);
+OperationPtr try_prepare(const BinaryDesc& desc);
+OperationPtr try_prepare(const ReductionDesc& desc);
+OperationPtr try_prepare(const ReorderDesc& desc);
+
+/// Whether matmul in bf16 is faster than in f32 on this machine (AVX512-BF16 or AMX, within the ISA
+/// cap).
+bool has_fast_bf16();
+
+}  // namespace quern::backend
