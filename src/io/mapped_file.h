@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace quern::io {
+
+/// The bytes of a file, what keeps them alive, and the name that messages give them. Readers take
+/// this, so that they read a mapped file and bytes in memory alike.
+struct FileBytes {
+  std::string name;
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+/// Maps a whole file for reading; nothing is read until it is touched. The file must not be
+/// truncated while the bytes are in use. Throws: `not_found`; `invalid_argument` for a folder, a
+/// device or a file that may not be read; `corrupt_file` for an empty file.
+FileBytes map_file(const std::string& path);
+
+}  // namespace quern::io
