@@ -30,6 +30,12 @@ enum class Encoding : std::uint8_t {
 /// Name of an encoding, as it stands in the enum: "q4_k".
 QUERN_API std::string_view to_string(Encoding encoding) noexcept;
 
+/// How products with block-quantised weights are computed. Dense weights are always `exact`.
+enum class Accuracy : std::uint8_t {
+  fast,   ///< activations are rounded to 8 bits with a scale for each 32 values of a row
+  exact,  ///< activations stay f32
+};
+
 /// One weight as its file stores it: a dense tensor, or quantised blocks left where they are.
 ///
 /// A cheap value that shares the stored bytes. Immutable, so safe to share between threads.
