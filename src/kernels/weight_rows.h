@@ -22,9 +22,9 @@ struct WeightRows {
 /// is not a whole number of blocks.
 std::int64_t row_bytes(const WeightRows& weight);
 
-/// Decodes rows [begin, end) to `dst`, row `begin + i` at `dst + i * dst_stride`: f32 bit for bit as
-/// `decode_blocks` does, bf16 by rounding that to nearest even. Runs on the calling thread alone, so
-/// that callers can decode panels in parallel. Throws: as `row_bytes`.
+/// Decodes rows [begin, end) to `dst`, row `begin + i` at `dst + i * dst_stride`: f32 bit for bit
+/// as `decode_blocks` does, bf16 by rounding that to nearest even. Runs on the calling thread
+/// alone, so that callers can decode panels in parallel. Throws: as `row_bytes`.
 void decode_rows(const WeightRows& weight, std::int64_t begin, std::int64_t end, float* dst,
                  std::int64_t dst_stride);
 void decode_rows(const WeightRows& weight, std::int64_t begin, std::int64_t end, BFloat16* dst,

@@ -1,0 +1,7 @@
+#include "quern/layers/module.h"
+
+namespace quern {
+
+Module::~Module() = default;
+
+}  // namespace quern

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+
+#include "backend/operation.h"
+#include "ops/implementations.h"
+
+namespace quern::ops {
+
+struct BinaryArgs {
+  backend::Binary operation;
+  Tensor a, b;  ///< broadcast to dst's shape
+  Tensor dst;
+};
+
+std::span<const Implementation<BinaryArgs>> binary_implementations();
+
+}  // namespace quern::ops

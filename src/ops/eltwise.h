@@ -1,0 +1,20 @@
+#pragma once
+
+#include <span>
+
+#include "backend/operation.h"
+#include "ops/implementations.h"
+
+namespace quern::ops {
+
+struct EltwiseArgs {
+  backend::Eltwise function;
+  Tensor src;  ///< any layout
+  Tensor dst;  ///< contiguous, of src's shape and dtype
+  float alpha = 0.f;
+  float beta = 0.f;
+};
+
+std::span<const Implementation<EltwiseArgs>> eltwise_implementations();
+
+}  // namespace quern::ops

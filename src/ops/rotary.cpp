@@ -1,0 +1,68 @@
+#include "ops/rotary.h"
+
+#include <cmath>
+
+#include "core/parallel.h"
+#include "core/visit.h"
+#include "quern/ops.h"
+
+namespace quern::ops {
+
+RotaryTable::RotaryTable(std::span<const std::int64_t> positions,
+                         std::span<const float> frequencies)
+    : tokens_(static_cast<std::int64_t>(positions.size())),
+      pairs_(static_cast<std::int64_t>(frequencies.size())) {
+  cosines_.reserve(positions.size() * frequencies.size());
+  sines_.reserve(positions.size() * frequencies.size());
+  for (const std::int64_t position : positions) {
+    for (const float frequency : frequencies) {
+      const float angle = static_cast<float>(position) * frequency;
+      cosines_.push_back(std::cos(angle));
+      sines_.push_back(std::sin(angle));
+    }
+  }
+}
+
+void RotaryTable::rotate(float* heads, std::int64_t head_count, std::int64_t head_dim,
+                         std::int64_t stride, RotaryPairs pairs) const {
+  parallel_for(tokens_, 8, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t token = begin; token < end; ++token) {
+      const float* cosine = cosines_.data() + token * pairs_;
+      const float* sine = sines_.data() + token * pairs_;
+      for (std::int64_t head = 0; head < head_count; ++head) {
+        float* x = heads + token * stride + head * head_dim;
+        const std::int64_t partner = pairs == RotaryPairs::halves ? pairs_ : 1;
+        const std::int64_t step = pairs == RotaryPairs::halves ? 1 : 2;
+        for (std::int64_t i = 0; i < pairs_; ++i) {
+          const float a = x[i * step];
+          const float b = x[i * step + partner];
+          x[i * step] = a * cosine[i] - b * sine[i];
+          x[i * step + partner] = b * cosine[i] + a * sine[i];
+        }
+      }
+    }
+  });
+}
+
+Tensor rotary_embedding(const Tensor& x, const Tensor& positions, const Tensor& frequencies,
+                        RotaryPairs pairs) {
+  require(x.rank() == 3, "rotary_embedding: expected x [tokens, heads, head_dim], got {}",
+          x.shape());
+  if (!is_floating(x.dtype())) {
+    fail(ErrorCode::unsupported, "rotary_embedding: expected a floating dtype, got {}", x.dtype());
+  }
+  require(positions.shape() == Shape{x.dim(0)}, "rotary_embedding: expected positions [{}], got {}",
+          x.dim(0), positions.shape());
+  require(positions.dtype() == DType::i32 || positions.dtype() == DType::i64,
+          "rotary_embedding: expected positions of dtype i32 or i64, got {}", positions.dtype());
+  require(frequencies.rank() == 1 && frequencies.numel() <= x.dim(2) / 2,
+          "rotary_embedding: frequencies {} do not fit head_dim {}", frequencies.shape(), x.dim(2));
+  const Tensor at = positions.cast(DType::i64).contiguous();
+  const RotaryTable table(at.data<std::int64_t>(), frequencies.contiguous().data<float>());
+  Tensor rotated = x.dtype() == DType::f32 ? x.clone() : x.cast(DType::f32).contiguous();
+  table.rotate(rotated.mutable_data<float>().data(), x.dim(1), x.dim(2), x.dim(1) * x.dim(2),
+               pairs);
+  return rotated.cast(x.dtype());
+}
+
+}  // namespace quern::ops

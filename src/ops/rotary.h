@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "quern/ops.h"
+
+namespace quern::ops {
+
+/// Cosines and sines of some tokens' positions, made once and used by every layer.
+class RotaryTable {
+ public:
+  RotaryTable(std::span<const std::int64_t> positions, std::span<const float> frequencies);
+
+  /// Rotates in place `head_count` heads of each token, tokens `stride` floats apart.
+  void rotate(float* heads, std::int64_t head_count, std::int64_t head_dim, std::int64_t stride,
+              RotaryPairs pairs) const;
+
+ private:
+  std::int64_t tokens_;
+  std::int64_t pairs_;
+  std::vector<float> cosines_, sines_;  // [tokens, pairs]
+};
+
+}  // namespace quern::ops
