@@ -1,20 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
-#include <variant>
-#include <vector>
 
+#include "io/gguf_metadata.h"
+#include "io/mapped_file.h"
 #include "quern/weights.h"
 
 namespace quern::io {
-
-/// One metadata value; integers of every width are widened, arrays of bool become integers.
-using GgufValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
-
-using GgufMetadata = std::map<std::string, GgufValue, std::less<>>;
 
 /// A parsed GGUF file (version 2 or 3, little endian), its tensors views of the mapped file.
 /// The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
@@ -24,8 +17,12 @@ struct GgufFile {
   Weights weights;  ///< shapes outermost axis first, the reverse of the file's order
 };
 
-/// Throws: `not_found`, `corrupt_file` with the offset of what is wrong, `unsupported` for a tensor
+/// Opening costs no more than reading the tables before the tensors. Throws: `not_found`,
+/// `corrupt_file` with the offset of what is wrong, `unsupported` for another version or a tensor
 /// type that is not in `Encoding`.
 GgufFile read_gguf(const std::string& path, const LoadProgress& progress = {});
+
+/// As read_gguf, from bytes at hand; `progress` is told the share of the tensors listed so far.
+GgufFile parse_gguf(const FileBytes& file, const LoadProgress& progress = {});
 
 }  // namespace quern::io
