@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the project against oneDNN 3, with the newer compiler and libraries of the peers chroot (Debian sid), and
+# runs the whole test suite there. Prints "SKIPPED: ..." and succeeds where there is no chroot or no right to enter it.
+#
+#   onednn3.sh [ctest options]
+#
+# Environment: QUERN_PEERS (the chroot: /opt/quern-peers), QUERN_TEST_DATA (../shared), JOBS (2).
+# The project is mounted read-only; what is built goes to build/onednn3. The mounts end with the script.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+peers=${QUERN_PEERS:-/opt/quern-peers}
+data=${QUERN_TEST_DATA:-$root/../shared}
+build=$root/build/onednn3
+
+if [ ! -e "$peers/.ready" ] || [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
+  echo "SKIPPED: the tests against oneDNN 3 need root and the peers chroot in $peers"
+  exit 0
+fi
+
+# In a mount namespace of its own.
+enter() {
+  set -euo pipefail
+  mount --bind "$root" "$peers/mnt/quern-source"
+  mount -o remount,bind,ro "$peers/mnt/quern-source"
+  mount --bind "$build" "$peers/mnt/quern-build"
+  [ ! -d "$data" ] || mount --bind "$data" "$peers/mnt/quern-data"
+  mountpoint -q "$peers/proc" || mount -t proc proc "$peers/proc"
+  mountpoint -q "$peers/dev" || mount --bind /dev "$peers/dev"
+  exec chroot "$peers" bash -c 'build_and_test "$@"' _ "$@"
+}
+
+# In the chroot.
+build_and_test() {
+  set -euo pipefail
+  export PATH=/usr/bin:/bin QUERN_TEST_DATA=/mnt/quern-data
+  local build=/mnt/quern-build
+  version_of() { dpkg-query -W -f '${Version}' "$1"; }
+  echo "oneDNN $(version_of libdnnl-dev), fmt $(version_of libfmt-dev), $(g++ --version | head -n 1)"
+
+  cmake -S /mnt/quern-source -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release > "$build/configure.log" 2>&1 ||
+    { cat "$build/configure.log"; exit 1; }
+  cmake --build "$build" --parallel "$JOBS" > "$build/build.log" 2>&1 || { cat "$build/build.log"; exit 1; }
+  echo "built with $(grep -c ' warning: ' "$build/build.log" || true) warnings (build/onednn3/build.log)"
+  ctest --test-dir "$build" --output-on-failure --no-tests=error "$@"
+}
+
+mkdir -p "$build" "$peers"/mnt/quern-{source,build,data}
+export root peers data build JOBS=${JOBS:-2}
+export -f enter build_and_test
+exec unshare --mount --propagation private bash -c 'enter "$@"' _ "$@"
