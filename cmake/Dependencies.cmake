@@ -1,14 +1,50 @@
-# The libraries below the library; each is linked PRIVATE by the one folder that uses it.
+# The libraries that quern links, each used by the one folder that src/README.md names. Installed
+# beside quernConfig.cmake too: who links the static library finds them by these same lines.
+
+# quern_need(FOUND what package): says what is missing, and which Debian package has it.
+function(quern_need found what package)
+  if(NOT found)
+    message(FATAL_ERROR "quern needs ${what}, which was not found: on Debian, apt-get install ${package}")
+  endif()
+endfunction()
+
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
-find_package(dnnl CONFIG REQUIRED)
-find_package(fmt CONFIG REQUIRED)
-find_package(Eigen3 3.4 CONFIG REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
-pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
-pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
-find_package(nlohmann_json 3.10 REQUIRED)
-# The GNU OpenMP runtime, whose team oneDNN runs on: linked by name, since the compiler may not be GCC.
-find_library(QUERN_GOMP NAMES gomp libgomp.so.1 REQUIRED
-             PATH_SUFFIXES ../lib gcc/x86_64-linux-gnu/12)
+
+find_package(fmt CONFIG QUIET)
+quern_need("${fmt_FOUND}" "fmt" libfmt-dev)
+
+# A shared oneDNN is taken as it is: the CMake package that Debian 12 has for it asks for OpenCL,
+# which nothing here uses. A static one (vcpkg's) comes with what it links.
+if(NOT TARGET DNNL::dnnl)
+  find_path(QUERN_DNNL_INCLUDE oneapi/dnnl/dnnl.hpp)
+  find_library(QUERN_DNNL_LIBRARY dnnl)
+  mark_as_advanced(QUERN_DNNL_INCLUDE QUERN_DNNL_LIBRARY)
+  if(QUERN_DNNL_INCLUDE AND QUERN_DNNL_LIBRARY MATCHES "[.](so|dylib)$")
+    add_library(DNNL::dnnl SHARED IMPORTED)
+    set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${QUERN_DNNL_LIBRARY}
+                          INTERFACE_INCLUDE_DIRECTORIES ${QUERN_DNNL_INCLUDE})
+  else()
+    find_package(dnnl CONFIG QUIET)
+    quern_need("${dnnl_FOUND}" "oneDNN 2.6 or later" libdnnl-dev)
+  endif()
+endif()
+
+# The GNU OpenMP runtime, whose team oneDNN runs on: linked by name and not by -fopenmp, for which
+# Clang would take a runtime of its own.
+if(NOT TARGET quern::gomp)
+  find_library(QUERN_GOMP NAMES gomp libgomp.so.1 HINTS ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES})
+  mark_as_advanced(QUERN_GOMP)
+  quern_need("${QUERN_GOMP}" "the GNU OpenMP runtime (libgomp)" libgomp1)
+  add_library(quern::gomp INTERFACE IMPORTED)
+  target_link_libraries(quern::gomp INTERFACE ${QUERN_GOMP})
+endif()
+
+find_package(PkgConfig QUIET)
+quern_need("${PKG_CONFIG_FOUND}" "pkg-config" pkg-config)
+pkg_check_modules(hwy QUIET IMPORTED_TARGET libhwy)
+quern_need("${hwy_FOUND}" "Highway" libhwy-dev)
+pkg_check_modules(pcre2 QUIET IMPORTED_TARGET libpcre2-8)
+quern_need("${pcre2_FOUND}" "PCRE2" libpcre2-dev)
+pkg_check_modules(utf8proc QUIET IMPORTED_TARGET libutf8proc)
+quern_need("${utf8proc_FOUND}" "utf8proc" libutf8proc-dev)

@@ -22,3 +22,51 @@ function(quern_folder name)
   set_property(GLOBAL APPEND PROPERTY QUERN_FOLDERS ${name})
   set_property(GLOBAL APPEND PROPERTY QUERN_LIBRARIES ${arg_LIBRARIES})
 endfunction()
+
+# quern_library(NAME [STATIC|SHARED])
+#
+# The library, made of the objects of all folders; static or shared as BUILD_SHARED_LIBS says, or as
+# said here.
+function(quern_library name)
+  get_property(folders GLOBAL PROPERTY QUERN_FOLDERS)
+  get_property(libraries GLOBAL PROPERTY QUERN_LIBRARIES)
+  list(REMOVE_DUPLICATES libraries)
+  list(REMOVE_ITEM libraries ${QUERN_HEADER_LIBRARIES})
+
+  add_library(${name} ${ARGN})
+  foreach(folder IN LISTS folders)
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:quern_${folder}>)
+  endforeach()
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${name} PRIVATE ${libraries})
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME quern EXPORT_NAME quern
+                        VERSION ${PROJECT_VERSION}
+                        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  get_target_property(type ${name} TYPE)
+  if(type STREQUAL SHARED_LIBRARY AND NOT APPLE AND NOT WIN32)
+    # Hides what visibility cannot: templates of other libraries that the objects instantiate.
+    target_link_options(${name} PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map
+                        LINKER:--no-undefined)
+    set_target_properties(${name} PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  endif()
+endfunction()
+
+# quern_program(FOLDER OUTPUT LIBRARIES lib...)
+#
+# Makes src/FOLDER the program OUTPUT: it sees the public headers and its own, and links the library.
+function(quern_program folder output)
+  cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+  set(view ${PROJECT_BINARY_DIR}/folders/${folder})
+  file(MAKE_DIRECTORY ${view})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/${folder} ${view}/${folder} SYMBOLIC)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp
+       ${PROJECT_SOURCE_DIR}/src/${folder}/*.h)
+  add_executable(quern_${folder} ${sources})
+  target_include_directories(quern_${folder} PRIVATE ${view})
+  target_link_libraries(quern_${folder} PRIVATE quern::quern quern_warnings ${arg_LIBRARIES})
+  set_target_properties(quern_${folder} PROPERTIES OUTPUT_NAME ${output}
+                        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  install(TARGETS quern_${folder} RUNTIME)
+endfunction()
