@@ -53,9 +53,11 @@ class QUERN_API Tokenizer {
   /// "byte-level BPE", "SentencePiece BPE": for a person to read.
   std::string_view kind() const noexcept;
 
- private:
+  /// What the library's loaders make a tokenizer of.
   struct Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl);
+
+ private:
   std::shared_ptr<const Impl> impl_;
 };
 

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/regex.h"
+
+namespace quern::tokenizer {
+
+/// Cuts a text at the matches of a pattern, and keeps the matches, what is between them, or both.
+struct SplitRule {
+  std::string pattern;
+  bool keep_matches = true;
+  bool keep_gaps = true;
+};
+
+/// Splits a text into words, which merges never cross: one rule after another, each on every piece
+/// that the one before left. Without rules the whole text is one word.
+class PreTokenizer {
+ public:
+  PreTokenizer() = default;
+  /// Throws: as Regex.
+  explicit PreTokenizer(const std::vector<SplitRule>& rules);
+
+  /// The words, as views of `text`, in order. A byte that is not UTF-8 is a word by itself where
+  /// there are rules. Throws: as RegexSearch.
+  std::vector<std::string_view> split(std::string_view text) const;
+
+ private:
+  struct Step {
+    Regex regex;
+    bool keep_matches;
+    bool keep_gaps;
+  };
+  std::vector<Step> steps_;
+};
+
+/// The pattern that splits words in GPT-2.
+std::string_view gpt2_pattern() noexcept;
+
+/// What the name in a GGUF file's `tokenizer.ggml.pre` stands for.
+struct NamedPreTokenizer {
+  std::vector<SplitRule> rules;
+  bool whole_words = false;  ///< a word that is a token is not merged from its bytes
+  bool add_bos = false;      ///< where the file does not say
+  bool nfc = false;          ///< text is normalised to NFC first
+};
+
+/// Throws: `unsupported`, listing the names that are known.
+NamedPreTokenizer named_pre_tokenizer(std::string_view name);
+
+}  // namespace quern::tokenizer
