@@ -13,9 +13,28 @@ bool is_stray_byte(std::string_view piece) noexcept {
 
 PreTokenizer::PreTokenizer(const std::vector<SplitRule>& rules) {
   steps_.reserve(rules.size());
-  for (const SplitRule& rule : rules) {
-    steps_.push_back({Regex(rule.pattern), rule.keep_matches, rule.keep_gaps});
+  for (const SplitRule& rule : rules) steps_.push_back({rule, Regex(rule.pattern)});
+}
+
+void PreTokenizer::Step::split(RegexSearch& search, std::string_view piece,
+                               std::vector<std::string_view>& pieces) const {
+  std::size_t done = 0;
+  const auto cut = [&](std::size_t end, bool keep) {
+    if (keep && end > done) pieces.push_back(piece.substr(done, end - done));
+    done = end;
+  };
+  for (std::size_t from = 0; from < piece.size();) {
+    const auto match = search.find(piece, from);
+    if (!match || match->begin >= piece.size()) break;
+    if (match->end <= match->begin) {
+      from = match->begin + utf8_at(piece, match->begin).size;
+      continue;
+    }
+    if (rule.cut_before) cut(match->begin, rule.keep_gaps);
+    if (rule.cut_after) cut(match->end, rule.keep_matches);
+    from = match->end;
   }
+  cut(piece.size(), rule.keep_gaps);
 }
 
 std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
@@ -33,27 +52,9 @@ std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
     for (const std::string_view piece : before) {
       if (is_stray_byte(piece)) {
         pieces.push_back(piece);
-        continue;
+      } else {
+        step.split(search, piece, pieces);
       }
-      std::size_t done = 0;
-      const auto add_gap = [&](std::size_t end) {
-        if (step.keep_gaps && end > done) pieces.push_back(piece.substr(done, end - done));
-      };
-      for (std::size_t from = 0; from < piece.size();) {
-        const auto match = search.find(piece, from);
-        if (!match) break;
-        if (match->end <= match->begin) {
-          if (match->begin >= piece.size()) break;
-          from = match->begin + utf8_at(piece, match->begin).size;
-          continue;
-        }
-        add_gap(match->begin);
-        if (step.keep_matches) {
-          pieces.push_back(piece.substr(match->begin, match->end - match->begin));
-        }
-        from = done = match->end;
-      }
-      add_gap(piece.size());
     }
   }
   return pieces;

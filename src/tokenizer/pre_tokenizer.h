@@ -8,10 +8,13 @@
 
 namespace quern::tokenizer {
 
-/// Cuts a text at the matches of a pattern, and keeps the matches, what is between them, or both.
+/// Cuts a text before and after the matches of a pattern, or on one side of them only, and keeps
+/// the matches, what is between them, or both.
 struct SplitRule {
   std::string pattern;
-  bool keep_matches = true;
+  bool cut_before = true;
+  bool cut_after = true;
+  bool keep_matches = true;  ///< these two: only where both sides are cut
   bool keep_gaps = true;
 };
 
@@ -29,9 +32,10 @@ class PreTokenizer {
 
  private:
   struct Step {
+    SplitRule rule;
     Regex regex;
-    bool keep_matches;
-    bool keep_gaps;
+    void split(RegexSearch& search, std::string_view piece,
+               std::vector<std::string_view>& pieces) const;
   };
   std::vector<Step> steps_;
 };
