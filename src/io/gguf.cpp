@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kMaxTensors = std::uint64_t{1} << 17;
 constexpr std::size_t kMaxNameBytes = 65535;
 constexpr std::uint32_t kMaxRank = 4;
-constexpr std::int64_t kDefaultAlignment = 32;
+constexpr std::uint64_t kDefaultAlignment = 32;
 
 struct TensorType {
   std::uint32_t id;
@@ -74,14 +74,15 @@ std::uint32_t read_version(ByteReader& reader) {
        reader.name(), big_endian ? "in big-endian order" : fmt::format("version {}", version));
 }
 
-std::int64_t read_alignment(const ByteReader& reader, const GgufMetadata& metadata) {
-  const std::int64_t alignment =
-      find_int(metadata, "general.alignment").value_or(kDefaultAlignment);
-  if (alignment <= 0 || (alignment & (alignment - 1)) != 0) {
-    reader.fail_at(reader.position(), "general.alignment: expected a power of two, got {}",
-                   alignment);
+std::uint64_t read_alignment(const ByteReader& reader, const GgufMetadata& metadata) {
+  const auto found = metadata.find("general.alignment");
+  if (found == metadata.end()) return kDefaultAlignment;
+  const auto* alignment = std::get_if<std::int64_t>(&found->second);
+  if (alignment == nullptr || *alignment <= 0 || (*alignment & (*alignment - 1)) != 0) {
+    reader.fail_at(reader.position(), "general.alignment: expected an integer power of two{}",
+                   alignment == nullptr ? "" : fmt::format(", got {}", *alignment));
   }
-  return alignment;
+  return static_cast<std::uint64_t>(*alignment);
 }
 
 TensorType read_tensor_type(ByteReader& reader, const std::string& name) {
@@ -198,7 +199,7 @@ GgufFile parse_gguf(const FileBytes& file, const LoadProgress& progress) {
   const auto tensors = reader.read<std::uint64_t>("the number of tensors");
   const auto pairs = reader.read<std::uint64_t>("the number of metadata pairs");
   gguf.metadata = read_gguf_metadata(reader, pairs);
-  const auto alignment = static_cast<std::uint64_t>(read_alignment(reader, gguf.metadata));
+  const std::uint64_t alignment = read_alignment(reader, gguf.metadata);
   const std::vector<TensorInfo> infos = read_tensor_infos(reader, tensors, alignment);
 
   const std::uint64_t padding = (alignment - reader.position() % alignment) % alignment;

@@ -169,6 +169,10 @@ struct Kind<std::vector<T>> {
 
 Json parse_json(std::string_view text, std::string_view name) {
   Builder builder(text, name);
+  // The parser would take a zero byte for the end of the text.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    fail(ErrorCode::corrupt_file, "{}: not valid JSON: a zero byte (at byte {})", name, zero);
+  }
   const char* end = text.data() + text.size();
   Json::sax_parse(Cursor{text.data(), builder.furthest()}, Cursor{end, builder.furthest()},
                   &builder);

@@ -1,0 +1,104 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fuzz/allocations.h"
+#include "fuzz/targets.h"
+#include "quern/error.h"
+
+using namespace quern;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Target = void (*)(std::span<const std::byte>);
+
+const std::map<std::string, Target> kTargets = {
+    {".gguf", fuzz::gguf}, {".safetensors", fuzz::safetensors}, {".json", fuzz::json}};
+
+std::vector<char> read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Calls `check` with the path, the target of its format, and its bytes in memory of just their
+/// size, so that a sanitizer sees the first byte past their end.
+template <class Check>
+void for_each_file(const char* folder, const Check& check) {
+  std::map<std::string, int> files;
+  for (const auto& entry : fs::directory_iterator(fs::path("tests/fuzz/corpus") / folder)) {
+    const std::string extension = entry.path().extension().string();
+    const std::vector<char> content = read_file(entry.path());
+    const auto bytes = std::make_unique<std::byte[]>(content.size());
+    std::memcpy(bytes.get(), content.data(), content.size());
+    CAPTURE(entry.path().string());
+    REQUIRE(kTargets.contains(extension));
+    check(entry.path(), kTargets.at(extension), std::span(bytes.get(), content.size()));
+    ++files[extension];
+  }
+  for (const auto& [extension, target] : kTargets) CHECK(files[extension] > 0);
+}
+
+/// The code of the Error that the target throws, "none" where it throws none.
+std::string outcome(Target target, std::span<const std::byte> bytes, std::string& message) {
+  try {
+    target(bytes);
+  } catch (const Error& error) {
+    message = error.what();
+    return std::string(to_string(error.code()));
+  }
+  return "none";
+}
+
+}  // namespace
+
+TEST_CASE("every valid file of the corpus is read") {
+  for_each_file("good", [](const fs::path&, Target target, std::span<const std::byte> bytes) {
+    std::string message;
+    CHECK_MESSAGE(outcome(target, bytes, message) == "none", message);
+  });
+}
+
+TEST_CASE("every bad file of the corpus is refused by kind and with its offset") {
+  for_each_file("bad", [](const fs::path& path, Target target, std::span<const std::byte> bytes) {
+    const bool is_valid = path.filename().string().starts_with("unsupported_");
+    std::string message;
+    CHECK(outcome(target, bytes, message) == (is_valid ? "unsupported" : "corrupt_file"));
+    CAPTURE(message);
+    CHECK(message.find("at byte ") != std::string::npos);
+    CHECK(message.size() < 400);
+  });
+}
+
+TEST_CASE("a file cut short anywhere is refused or read, never worse") {
+  for_each_file("good", [](const fs::path&, Target target, std::span<const std::byte> bytes) {
+    for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 64) {
+      const auto cut = std::make_unique<std::byte[]>(size);
+      std::memcpy(cut.get(), bytes.data(), size);
+      std::string message;
+      CHECK(outcome(target, std::span(cut.get(), size), message) != "unsupported");
+    }
+  });
+}
+
+TEST_CASE("no file makes a reader allocate more than its size and a constant") {
+  constexpr std::size_t kConstant = 64 << 10;
+  for (const char* folder : {"good", "bad"}) {
+    for_each_file(folder, [](const fs::path&, Target target, std::span<const std::byte> bytes) {
+      std::string message;
+      fuzz::watch_allocations();
+      outcome(target, bytes, message);
+      const fuzz::Allocations seen = fuzz::allocations_seen();
+      CHECK(seen.largest <= bytes.size() + kConstant);
+      CHECK(seen.total <= 64 * bytes.size() + 16 * kConstant);
+    });
+  }
+}

@@ -1,0 +1,13 @@
+// One of these is compiled for each target, which QUERN_FUZZ_TARGET names.
+#include <cstdint>
+
+#include "fuzz/targets.h"
+#include "quern/error.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    quern::fuzz::QUERN_FUZZ_TARGET({reinterpret_cast<const std::byte*>(data), size});
+  } catch (const quern::Error&) {
+  }
+  return 0;
+}

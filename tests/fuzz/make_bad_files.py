@@ -1,0 +1,285 @@
+"""Writes the corpus: small files, good/ valid and bad/ each wrong in the one way its name says.
+
+A name that begins with "unsupported_" is valid to its format, and refused as such. Files that a
+fuzzer found are kept beside these, as found_*, and are not made here. Needs nothing but Python.
+"""
+
+import json
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+SCALARS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
+BLOCKS = {  # GGUF tensor type: id, values and bytes of a block
+    "f32": (0, 1, 4), "f16": (1, 1, 2), "q4_0": (2, 32, 18), "q4_1": (3, 32, 20), "q5_0": (6, 32, 22),
+    "q5_1": (7, 32, 24), "q8_0": (8, 32, 34), "q2_k": (10, 256, 84), "q3_k": (11, 256, 110),
+    "q4_k": (12, 256, 144), "q5_k": (13, 256, 176), "q6_k": (14, 256, 210), "q8_k": (15, 256, 292),
+    "iq4_nl": (20, 32, 18), "iq4_xs": (23, 256, 136), "i8": (24, 1, 1), "i16": (25, 1, 2), "i32": (26, 1, 4),
+    "i64": (27, 1, 8), "f64": (28, 1, 8), "bf16": (30, 1, 2), "tq1_0": (34, 256, 54), "tq2_0": (35, 256, 66),
+    "mxfp4": (39, 32, 17),
+}  # fmt: skip
+
+
+def string(text):
+    data = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def scalar(kind, value):
+    return string(value) if kind == STRING else struct.pack("<" + SCALARS[kind], value)
+
+
+def pair(key, kind, value):
+    return string(key) + struct.pack("<I", kind) + scalar(kind, value)
+
+
+def array(key, kind, values, count=None):
+    head = struct.pack("<IIQ", ARRAY, kind, len(values) if count is None else count)
+    return string(key) + head + b"".join(scalar(kind, value) for value in values)
+
+
+def info(name, dims, kind, offset):
+    """A row of the table of tensors; dims innermost first."""
+    return string(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+
+
+def gguf(pairs=(), infos=(), data=b"", version=3, tensors=None, count=None, magic=b"GGUF", alignment=32):
+    tensors = len(infos) if tensors is None else tensors
+    count = len(pairs) if count is None else count
+    head = magic + struct.pack("<IQQ", version, tensors, count) + b"".join(pairs) + b"".join(infos)
+    return head + bytes(-len(head) % alignment if data else 0) + data
+
+
+ARCHITECTURE = pair("general.architecture", STRING, "llama")
+
+
+def all_scalars():
+    values = {U8: 200, I8: -3, U16: 60000, I16: -300, U32: 4000000000, I32: -5, F32: 0.5, BOOL: 1, U64: 7, I64: -7, F64: 0.25}
+    pairs = [pair(f"k.{kind}", kind, value) for kind, value in values.items()]
+    return [*pairs, pair("k.string", STRING, "text")]
+
+
+def all_arrays():
+    pairs = [array(f"a.{kind}", kind, [0, 1, 1]) for kind in SCALARS]
+    return [*pairs, array("a.string", STRING, ["a", "", "bc"]), array("a.empty", U32, [])]
+
+
+def every_type():
+    infos, data = [], b""
+    for name, (kind, values, size) in BLOCKS.items():
+        infos.append(info(f"t.{name}", [values, 2], kind, len(data)))
+        block = bytes((7 * i + size) % 251 for i in range(2 * size))
+        data += block + bytes(-len(block) % 32)
+    return infos, data
+
+
+def good_gguf():
+    infos, data = every_type()
+    one = info("a", [4], 0, 0)
+    return {
+        "empty": gguf(),
+        "version_2": gguf([ARCHITECTURE], version=2),
+        "every_metadata_type": gguf(all_scalars() + all_arrays()),
+        "every_tensor_type": gguf([ARCHITECTURE], infos, data),
+        "alignment_8": gguf([pair("general.alignment", U32, 8)], [one, info("b", [2, 1], 1, 16)], bytes(20), alignment=8),
+        "unaligned_tensors": gguf([pair("general.alignment", U32, 1)], [info("x", [3], 24, 0), info("a", [4], 0, 3)], bytes(19), alignment=1),
+        "scalar_and_empty_tensors": gguf([], [info("s", [], 0, 0), info("e", [0, 3], 0, 32)], bytes(32)),
+        "gap_between_tensors": gguf([], [one, info("b", [4], 0, 64)], bytes(80)),
+    }
+
+
+def bad_gguf():
+    one = info("a", [4], 0, 0)
+    valid = gguf([ARCHITECTURE, array("tokens", STRING, ["a", "b"])], [one], bytes(16))
+    huge = (1 << 64) - 1
+    top = 1 << 63
+    infos, data = every_type()
+    return {
+        "empty_magic_only": b"GGUF",
+        "magic_wrong": gguf([ARCHITECTURE], magic=b"GGML"),
+        "version_0": gguf(version=0),
+        "unsupported_version_1": gguf(version=1),
+        "unsupported_version_4": gguf(version=4),
+        "unsupported_big_endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0),
+        "truncated_counts": valid[:20],
+        "truncated_key": valid[:30],
+        "truncated_value": gguf([ARCHITECTURE])[:-2],
+        "truncated_array": gguf([array("tokens", STRING, ["a", "b"])])[:-5],
+        "truncated_tensor_table": gguf([ARCHITECTURE], [one])[:-3],
+        "truncated_data": valid[:-1],
+        "truncated_before_data": gguf([ARCHITECTURE], [one]),
+        "pair_count_huge": gguf([ARCHITECTURE], count=huge),
+        "pair_count_too_large": gguf([ARCHITECTURE], [one], bytes(16), count=3),
+        "tensor_count_huge": gguf([], [one], bytes(16), tensors=huge),
+        "tensor_count_too_large": gguf([], [one], bytes(16), tensors=2),
+        "key_length_huge": gguf([struct.pack("<Q", huge) + b"key"]),
+        "key_empty": gguf([pair("", U8, 0)]),
+        "key_twice": gguf([pair("k", U8, 0), pair("k", U8, 1)]),
+        "string_length_huge": gguf([string("k") + struct.pack("<IQ", STRING, top)]),
+        "string_length_wraps": gguf([string("k") + struct.pack("<IQ", STRING, huge - 3) + b"abcd"]),
+        "metadata_type_unknown": gguf([string("k") + struct.pack("<I", 13) + bytes(8)]),
+        "boolean_of_2": gguf([pair("k", BOOL, 2)]),
+        "boolean_of_2_in_array": gguf([array("k", BOOL, [0, 1, 2])]),
+        "u64_past_i64": gguf([pair("k", U64, top)]),
+        "array_type_unknown": gguf([string("k") + struct.pack("<IIQ", ARRAY, 99, 1) + bytes(8)]),
+        "array_length_huge": gguf([array("k", U32, [1, 2], count=huge)]),
+        "array_length_times_size_wraps": gguf([array("k", U64, [1, 2], count=(1 << 61) + 2)]),
+        "array_of_strings_huge": gguf([array("k", STRING, ["a"], count=1 << 40)]),
+        "unsupported_array_of_arrays": gguf([string("k") + struct.pack("<IIQ", ARRAY, ARRAY, 1) + struct.pack("<IQ", U8, 0)]),
+        "unsupported_arrays_nested_deep": gguf([string("k") + struct.pack("<I", ARRAY) + struct.pack("<IQ", ARRAY, 1) * 2000]),
+        "alignment_0": gguf([pair("general.alignment", U32, 0)], [one], bytes(16)),
+        "alignment_24": gguf([pair("general.alignment", U32, 24)], [one], bytes(16)),
+        "alignment_negative": gguf([pair("general.alignment", I64, -top)], [one], bytes(16)),
+        "alignment_a_string": gguf([pair("general.alignment", STRING, "32")], [one], bytes(16)),
+        "alignment_past_the_end": gguf([pair("general.alignment", I64, 1 << 62)], [one], bytes(16)),
+        "name_length_huge": gguf([], [struct.pack("<Q", huge) + bytes(40)]),
+        "name_twice": gguf([], [one, info("a", [4], 0, 32)], bytes(48)),
+        "rank_5": gguf([], [info("a", [1] * 5, 0, 0)], bytes(4)),
+        "rank_huge": gguf([], [string("a") + struct.pack("<I", 0xFFFFFFFF) + bytes(64)]),
+        "shape_negative": gguf([], [info("a", [top + 1], 0, 0)], bytes(16)),
+        "shape_overflows": gguf([], [info("a", [1 << 32, 1 << 32], 0, 0)], bytes(16)),
+        "shape_bytes_overflow": gguf([], [info("a", [1 << 61, 2], 0, 0)], bytes(16)),
+        "shape_overflows_around_0": gguf([], [info("a", [1 << 62, 1 << 62, 0], 0, 0)], bytes(16)),
+        "shape_past_the_end": gguf([], [info("a", [5], 0, 0)], bytes(16)),
+        "shape_past_the_end_in_blocks": gguf([], [info("a", [256, 3], 12, 0)], bytes(288)),
+        "blocks_not_whole": gguf([], [info("a", [48], 2, 0)], bytes(64)),
+        "blocks_without_an_axis": gguf([], [info("a", [], 8, 0)], bytes(64)),
+        "offset_unaligned": gguf([], [info("a", [4], 0, 4)], bytes(64)),
+        "offset_past_the_end": gguf([], [info("a", [4], 0, 64)], bytes(64)),
+        "offset_huge": gguf([], [info("a", [4], 0, huge - 31)], bytes(64)),
+        "tensors_overlap": gguf([], [info("a", [16], 0, 0), info("b", [4], 0, 32)], bytes(64)),
+        "tensors_share_a_place": gguf([], [one, info("b", [4], 0, 0)], bytes(16)),
+        "truncated_in_every_type": gguf([], infos, data[: -len(data) % 32 - 40]),
+        "unsupported_tensor_type_removed": gguf([], [info("a", [32], 4, 0)], bytes(64)),
+        "unsupported_tensor_type_iq2_xxs": gguf([], [info("a", [256], 16, 0)], bytes(66)),
+        "unsupported_tensor_type_unknown": gguf([], [info("a", [4], 0xFFFFFFFF, 0)], bytes(16)),
+    }
+
+
+def entry(dtype="F32", shape=(4,), offsets=(0, 16), **more):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets), **more}
+
+
+def safetensors(header, data=b"", size=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if size is None else size) + text + data
+
+
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
+
+
+def every_dtype():
+    header, begin = {}, 0
+    for dtype, size in SIZES.items():
+        header[dtype.lower()] = entry(dtype, [2, 3], [begin, begin + 6 * size])
+        begin += 6 * size
+    return safetensors(header, bytes(i % 2 for i in range(begin)))
+
+
+def good_safetensors():
+    return {
+        "empty": safetensors({}),
+        "every_dtype": every_dtype(),
+        "metadata": safetensors({"__metadata__": {"format": "pt"}, "a": entry()}, bytes(16)),
+        "padded_header": safetensors(json.dumps({"a": entry()}).encode() + b"   ", bytes(16)),
+        "unaligned_tensors": safetensors({"x": entry("U8", [3], [0, 3]), "a": entry(offsets=[3, 19])}, bytes(19)),
+        "scalar_and_empty_tensors": safetensors({"s": entry(shape=[], offsets=[0, 4]), "e": entry(shape=[0, 3], offsets=[4, 4])}, bytes(4)),
+        "unknown_member": safetensors({"a": entry(note=[1])}, bytes(16)),
+    }
+
+
+def bad_safetensors():
+    two = {"a": entry(), "b": entry(offsets=[16, 32])}
+    twice = b'{"a":' + json.dumps(entry()).encode() + b',"a":' + json.dumps(entry()).encode() + b"}"
+    text = json.dumps({"a": entry()}).encode()
+    return {
+        "header_length_truncated": b"\x10\0\0\0",
+        "header_length_0": struct.pack("<Q", 0),
+        "header_length_huge": safetensors(text, bytes(16), size=(1 << 64) - 1),
+        "header_length_past_the_limit": safetensors(text, bytes(16), size=100_000_001),
+        "header_length_past_the_end": safetensors(text, bytes(16), size=len(text) + 17),
+        "header_length_short": safetensors(text, bytes(16), size=len(text) - 1),
+        "header_not_an_object": safetensors(b"[1, 2]"),
+        "header_not_json": safetensors(b"{oops}"),
+        "header_not_utf8": safetensors(b'{"\xff": ' + json.dumps(entry()).encode() + b"}", bytes(16)),
+        "header_begins_with_space": safetensors(b" " + text, bytes(16)),
+        "header_nested_deep": safetensors(b'{"a":' * 1000 + b"1" + b"}" * 1000),
+        "name_twice": safetensors(twice, bytes(16)),
+        "metadata_not_an_object": safetensors({"__metadata__": 3}),
+        "metadata_value_not_a_string": safetensors({"__metadata__": {"epochs": 3}}),
+        "tensor_not_an_object": safetensors({"a": [1]}),
+        "dtype_missing": safetensors({"a": {"shape": [4], "data_offsets": [0, 16]}}, bytes(16)),
+        "dtype_not_a_string": safetensors({"a": entry(dtype=7)}, bytes(16)),
+        "unsupported_dtype_f8": safetensors({"a": entry("F8_E4M3", [4], [0, 4])}, bytes(4)),
+        "unsupported_dtype_unknown": safetensors({"a": entry("F33")}, bytes(16)),
+        "unsupported_rank_13": safetensors({"a": entry(shape=[1] * 13, offsets=[0, 4])}, bytes(4)),
+        "shape_missing": safetensors({"a": {"dtype": "F32", "data_offsets": [0, 16]}}, bytes(16)),
+        "shape_negative": safetensors({"a": entry(shape=[-4])}, bytes(16)),
+        "shape_fractional": safetensors({"a": entry(shape=[4.5])}, bytes(16)),
+        "shape_past_i64": safetensors({"a": entry(shape=[1 << 63])}, bytes(16)),
+        "shape_overflows": safetensors({"a": entry(shape=[1 << 32, 1 << 32])}, bytes(16)),
+        "shape_bytes_overflow": safetensors({"a": entry(shape=[1 << 62, 4])}, bytes(16)),
+        "shape_overflows_around_0": safetensors({"a": entry(shape=[0, 1 << 62, 1 << 62], offsets=[0, 0])}),
+        "shape_too_small": safetensors({"a": entry(shape=[3])}, bytes(16)),
+        "offsets_missing": safetensors({"a": {"dtype": "F32", "shape": [4]}}, bytes(16)),
+        "offsets_not_two": safetensors({"a": entry(offsets=[0, 16, 16])}, bytes(16)),
+        "offsets_negative": safetensors({"a": entry(offsets=[-16, 0])}, bytes(16)),
+        "offsets_reversed": safetensors({"a": entry(offsets=[16, 0])}, bytes(16)),
+        "offsets_past_i64": safetensors({"a": entry(offsets=[0, 1 << 64])}, bytes(16)),
+        "offsets_past_the_end": safetensors({"a": entry(shape=[5], offsets=[0, 20])}, bytes(16)),
+        "tensors_overlap": safetensors({"a": entry(), "b": entry(offsets=[8, 24])}, bytes(24)),
+        "tensors_share_a_place": safetensors({"a": entry(), "b": entry()}, bytes(16)),
+        "hole_at_the_start": safetensors({"a": entry(offsets=[4, 20])}, bytes(20)),
+        "hole_between_tensors": safetensors({"a": entry(), "b": entry(offsets=[20, 36])}, bytes(36)),
+        "data_left_over": safetensors({"a": entry()}, bytes(17)),
+        "data_without_tensors": safetensors({}, bytes(1)),
+        "data_truncated": safetensors(two, bytes(31)),
+        "boolean_of_2": safetensors({"a": entry("BOOL", [3], [0, 3])}, bytes([0, 1, 2])),
+    }
+
+
+def good_json():
+    config = {"hidden_size": 64, "rope_scaling": {"factor": 8.0, "type": "llama3"}, "archs": ["a", "b"], "none": None, "tie": True}
+    return {
+        "config": json.dumps(config, indent=2).encode(),
+        "scalars": b'[0, -1, 1.5e-3, 18446744073709551615, true, false, null, "\\u00e9\\ud83d\\ude00\\n"]',
+        "nested_64": b"[" * 64 + b"]" * 64,
+    }
+
+
+def bad_json():
+    return {
+        "blank": b" \n",
+        "truncated": b'{"a": [1, 2',
+        "trailing_comma": b"[1, 2,]",
+        "trailing_text": b"{} {}",
+        "key_twice": b'{"a": 1, "b": {"a": 1}, "a": 2}',
+        "key_not_a_string": b"{1: 2}",
+        "nested_65": b"[" * 65 + b"]" * 65,
+        "nested_deep": b'[{"a":' * 2000,
+        "not_utf8": b'"\xc3\x28"',
+        "surrogate_alone": b'"\\ud83d"',
+        "control_character": b'"a\x01b"',
+        "number_too_large": b"[1e400]",
+        "not_a_number": b"[NaN]",
+        "comment": b"[1] // one",
+        "zero_byte": b"[1]\0",
+        "zero_byte_then_more": b"[1]\0[2]",
+    }
+
+
+def write(kind, extension, files):
+    folder = CORPUS / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / f"{name}.{extension}").write_bytes(data)
+
+
+def main():
+    for extension in ["gguf", "safetensors", "json"]:
+        for kind in ["good", "bad"]:
+            write(kind, extension, globals()[f"{kind}_{extension}"]())
+
+
+main()

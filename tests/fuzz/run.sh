@@ -1,0 +1,23 @@
+#!/bin/sh
+# Fuzzes every target: tests/fuzz/run.sh [SECONDS for each, default 600]
+# Builds with Clang, ASan, UBSan and libFuzzer; starts from the corpus; fails on the first finding,
+# whose file is left in build/fuzz/findings.
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${1:-600}
+
+cmake --preset fuzz
+cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json -j "$(nproc)"
+
+findings=build/fuzz/findings
+mkdir -p "$findings"
+for format in gguf safetensors json; do
+  grown=build/fuzz/corpus/$format
+  mkdir -p "$grown"
+  cp tests/fuzz/corpus/*/*."$format" "$grown"
+  echo "fuzz_$format: $seconds s"
+  build/fuzz/tests/fuzz/fuzz_$format -max_total_time="$seconds" -max_len=4096 -timeout=10 \
+    -malloc_limit_mb=64 -use_value_profile=1 -print_final_stats=1 -verbosity=0 \
+    -artifact_prefix="$findings/$format-" "$grown"
+done
+echo "no findings"
