@@ -23,6 +23,10 @@ RotaryTable::RotaryTable(std::span<const std::int64_t> positions,
   }
 }
 
+void RotaryTable::rotate(Tensor& x, std::int64_t head_dim, RotaryPairs pairs) const {
+  rotate(x.mutable_data<float>().data(), x.dim(1) / head_dim, head_dim, x.dim(1), pairs);
+}
+
 void RotaryTable::rotate(float* heads, std::int64_t head_count, std::int64_t head_dim,
                          std::int64_t stride, RotaryPairs pairs) const {
   parallel_for(tokens_, 8, [&](std::int64_t begin, std::int64_t end) {

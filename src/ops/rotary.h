@@ -13,6 +13,8 @@ class RotaryTable {
  public:
   RotaryTable(std::span<const std::int64_t> positions, std::span<const float> frequencies);
 
+  /// Rotates in place the heads of x [tokens, heads * head_dim] f32.
+  void rotate(Tensor& x, std::int64_t head_dim, RotaryPairs pairs) const;
   /// Rotates in place `head_count` heads of each token, tokens `stride` floats apart.
   void rotate(float* heads, std::int64_t head_count, std::int64_t head_dim, std::int64_t stride,
               RotaryPairs pairs) const;
