@@ -68,25 +68,33 @@ struct ChatMessage {
 };
 
 /// Renders a conversation as the prompt a model was trained on. The family is recognised from the
-/// model's own Jinja template (ChatML, Llama-2, Llama-3, Mistral, Gemma, Phi-3, Zephyr); any other
-/// model gets a plain "role: content" form. Immutable and safe to share between threads.
+/// model's own Jinja template (ChatML, Llama-2, Llama-3, Mistral, Gemma, Phi-3, Zephyr), and so are
+/// its variants, but the Jinja is not run: tools and other roles are not for it. Any other model
+/// gets a plain "role: content" form. Immutable and safe to share between threads.
 class QUERN_API ChatTemplate {
  public:
-  ChatTemplate() = default;
+  /// The plain form.
+  ChatTemplate();
   /// `source` is the Jinja text; empty gives the plain form.
   static ChatTemplate recognise(std::string_view source);
 
   /// The whole conversation; ends where the assistant's answer begins. The text holds special
   /// tokens, to be encoded with `parse_special`, and the template's own BOS where it has one is
-  /// left to `add_special`. Throws: `invalid_argument` for an unknown role.
+  /// left to `add_special`. Where a family has no system turn, the system's words open the user's
+  /// message. Throws: `invalid_argument` for an unknown role, or for words of the system with no
+  /// user's message to open.
   std::string render(std::span<const ChatMessage> messages) const;
   /// "chatml", "llama3", ..., "plain".
   std::string_view name() const noexcept;
   /// Strings that end an answer besides the stop tokens; those of the plain form, say.
   std::span<const std::string> stop_strings() const noexcept;
 
+  /// How the library describes a family.
+  struct Format;
+
  private:
-  int family_ = 0;
+  explicit ChatTemplate(std::shared_ptr<const Format> format);
+  std::shared_ptr<const Format> format_;
 };
 
 }  // namespace quern

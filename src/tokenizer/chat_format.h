@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quern/tokenizer.h"
+
+namespace quern {
+
+/// How a family of models writes a conversation.
+struct ChatTemplate::Format {
+  struct Turn {
+    std::string open, close;
+  };
+  /// Where the system's words stand.
+  enum class SystemPlace { own_turn, first_user, last_user };
+
+  std::string_view name;
+  Turn system, user, assistant;  ///< `system` is within the user's turn where it has none
+  std::string answer = {};       ///< where the assistant's answer begins
+  SystemPlace system_place = SystemPlace::own_turn;
+  std::optional<std::string> default_system = {};  ///< where a conversation starts without one
+  std::string between_rounds = {};                 ///< before the user's turn, after an answer
+  bool trim = false;                               ///< contents lose white space at both ends
+  std::vector<std::string> stop_strings = {};
+};
+
+namespace tokenizer {
+
+/// The plain form where `source` shows no family's marks.
+ChatTemplate::Format recognise_chat_format(std::string_view source);
+
+}  // namespace tokenizer
+}  // namespace quern

@@ -1,0 +1,61 @@
+#include <doctest/doctest.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "quern/tokenizer.h"
+#include "support/error_code.h"
+
+namespace quern {
+namespace {
+
+using io::Json;
+
+std::vector<ChatMessage> messages_of(const Json& conversation) {
+  std::vector<ChatMessage> messages;
+  for (const Json& message : conversation) {
+    messages.push_back({message.at("role"), message.at("content")});
+  }
+  return messages;
+}
+
+TEST_CASE("a recognised template renders as the Jinja does") {
+  const Json goldens = io::read_json("tests/data/tokenizer/chat_goldens.json");
+  REQUIRE(goldens.at("templates").size() == 17);
+  for (const Json& golden : goldens.at("templates")) {
+    const auto name = golden.at("name").get<std::string>();
+    CAPTURE(name);
+    const auto chat = ChatTemplate::recognise(golden.at("template").get<std::string>());
+    CHECK(chat.name() == name.substr(0, name.find(',')));
+    CHECK(chat.stop_strings().empty());
+    for (std::size_t i = 0; i < golden.at("rendered").size(); ++i) {
+      const auto messages = messages_of(goldens.at("conversations")[i]);
+      CHECK(chat.render(messages) == golden.at("rendered")[i].get<std::string>());
+    }
+  }
+}
+
+TEST_CASE("a template of no known family gives the plain form") {
+  const auto chat = ChatTemplate::recognise("{{ messages }}");
+  const std::vector<ChatMessage> messages{
+      {"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Hello"}, {"user", "Bye"}};
+  CHECK(chat.name() == "plain");
+  CHECK(chat.render(messages) ==
+        "system: Be brief.\nuser: Hi\nassistant: Hello\nuser: Bye\nassistant:");
+  CHECK(chat.stop_strings().size() == 2);
+  CHECK(ChatTemplate().name() == "plain");
+  CHECK(ChatTemplate::recognise("").render({}) == "assistant:");
+}
+
+TEST_CASE("a conversation that a form has no place for is refused") {
+  const std::array tool{ChatMessage{"tool", "42"}};
+  CHECK(code_of([&] { ChatTemplate().render(tool); }) == ErrorCode::invalid_argument);
+  const std::array system{ChatMessage{"system", "Be brief."}};
+  const auto gemma = ChatTemplate::recognise("<start_of_turn><end_of_turn>");
+  CHECK(code_of([&] { gemma.render(system); }) == ErrorCode::invalid_argument);
+}
+
+}  // namespace
+}  // namespace quern
