@@ -8,5 +8,6 @@
 
 // Vectors of unknown size cannot be members of structs or arrays, which these kernels rely on: Arm
 // runs NEON. SSSE3 without SSE4.1 is not worth its code.
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+
+#include <hwy/targets.h>

@@ -5,8 +5,6 @@
 #include "core/runtime.h"
 #include "kernels/simd.h"
 
-#include <hwy/targets.h>
-
 namespace quern::kernels {
 namespace {
 
@@ -37,8 +35,6 @@ bool cap_targets() {
 
 }  // namespace
 
-void settle_targets() {
-  [[maybe_unused]] static const bool done = cap_targets();
-}
+void settle_targets() { [[maybe_unused]] static const bool done = cap_targets(); }
 
 }  // namespace quern::kernels

@@ -1,0 +1,177 @@
+#include "kernels/dense_matvec.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/block_format.h"
+#include "core/error.h"
+#include "kernels/activation_block.h"
+#include "kernels/simd.h"
+#include "kernels/simd_decode.h"
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/dense_matvec.cpp"
+#include <hwy/foreach_target.h>
+
+#include "kernels/load_f32-inl.h"
+
+QUERN_BEFORE_NAMESPACE();
+namespace quern::kernels::HWY_NAMESPACE {
+
+inline constexpr int kMaxColumns = 16;
+
+/// sums[column][row] += the products of kVectors vectors from `at` on.
+template <int kVectors, class T, int kRows>
+HWY_INLINE void add_vectors(const T* const (&rows)[kRows], std::int64_t at, const float* src,
+                            std::int64_t src_stride, int columns, VF32* sums) {
+  VF32 weights[kRows][kVectors];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) weights[r][v] = load_f32(rows[r] + at + v * kFloats);
+  }
+  for (int column = 0; column < columns; ++column) {
+    const float* a = src + column * src_stride + at;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const VF32 activations = hn::LoadU(DF32(), a + v * kFloats);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        VF32& sum = sums[column * kRows + r];
+        sum = hn::MulAdd(weights[r][v], activations, sum);
+      }
+    }
+  }
+}
+
+/// As many of `count` products as make whole vectors; returns how many.
+template <class T, int kRows>
+HWY_INLINE std::int64_t add_run(const T* const (&rows)[kRows], std::int64_t count, const float* src,
+                                std::int64_t src_stride, int columns, VF32* sums) {
+  constexpr int kVectors = HWY_CAP_GE512 ? 4 : 2;
+  std::int64_t i = 0;
+  for (; i + kVectors * kFloats <= count; i += kVectors * kFloats) {
+    add_vectors<kVectors>(rows, i, src, src_stride, columns, sums);
+  }
+  for (; i + kFloats <= count; i += kFloats) {
+    add_vectors<1>(rows, i, src, src_stride, columns, sums);
+  }
+  return i;
+}
+
+/// Rows as dense elements of type T.
+template <class T>
+struct DenseRows {
+  const DenseProduct& product;
+
+  template <int kRows>
+  HWY_INLINE void multiply(const std::int64_t (&rows)[kRows], const float* src, int columns,
+                           VF32* sums, float* rest) const {
+    const std::int64_t k = product.weight.k;
+    const T* at[kRows];
+    for (int r = 0; r < kRows; ++r) {
+      at[r] = reinterpret_cast<const T*>(product.weight.data) + rows[r] * k;
+    }
+    const std::int64_t done = add_run(at, k, src, product.src_stride, columns, sums);
+    for (int i = 0; i < columns * kRows; ++i) {
+      rest[i] = 0.f;
+      for (std::int64_t j = done; j < k; ++j) {
+        T weight;
+        std::memcpy(&weight, at[i % kRows] + j, sizeof weight);
+        rest[i] += static_cast<float>(weight) * src[i / kRows * product.src_stride + j];
+      }
+    }
+  }
+};
+
+/// Rows as blocks, decoded to f32 a superblock at a time.
+struct DecodedRows {
+  const DenseProduct& product;
+  DecodeBlocks decode;
+  BlockFormat block;
+
+  template <int kRows>
+  HWY_INLINE void multiply(const std::int64_t (&rows)[kRows], const float* src, int columns,
+                           VF32* sums, float* rest) const {
+    const std::int64_t k = product.weight.k;
+    const std::int64_t row_bytes = k / block.values * block.bytes;
+    alignas(64) float decoded[kRows][kSuperblock];
+    const float* at[kRows];
+    for (int r = 0; r < kRows; ++r) at[r] = decoded[r];
+    for (std::int64_t i = 0; i < k; i += kSuperblock) {
+      const std::int64_t count = std::min<std::int64_t>(kSuperblock, k - i);
+      for (int r = 0; r < kRows; ++r) {
+        const std::byte* blocks = product.weight.data + rows[r] * row_bytes;
+        decode(product.weight.encoding, blocks + i / block.values * block.bytes, decoded[r], count);
+      }
+      add_run(at, count, src + i, product.src_stride, columns, sums);
+    }
+    std::fill_n(rest, columns * kRows, 0.f);
+  }
+};
+
+template <int kRows, int kColumns, class Rows>
+void multiply_tiles(const DenseProduct& product, const Rows& weight, std::int64_t begin,
+                    std::int64_t end) {
+  VF32 sums[kRows * kColumns];
+  float rest[kRows * kColumns];
+  for (std::int64_t row = begin; row < end; row += kRows) {
+    std::int64_t rows[kRows];
+    for (int r = 0; r < kRows; ++r) rows[r] = std::min(row + r, end - 1);
+    for (std::int64_t column = 0; column < product.m; column += kColumns) {
+      const int columns =
+          kColumns == 1 ? 1
+                        : static_cast<int>(std::min<std::int64_t>(kColumns, product.m - column));
+      for (int i = 0; i < columns * kRows; ++i) sums[i] = hn::Zero(DF32());
+      weight.multiply(rows, product.src + column * product.src_stride, columns, sums, rest);
+      for (int i = 0; i < columns; ++i) {
+        float* dst = product.dst + (column + i) * product.dst_stride + row;
+        for (int r = 0; r < kRows && row + r < end; ++r) {
+          const int at = i * kRows + r;
+          dst[r] = hn::GetLane(hn::SumOfLanes(DF32(), sums[at])) + rest[at];
+        }
+      }
+    }
+  }
+}
+
+template <class Rows>
+void multiply_kind(const DenseProduct& product, const Rows& weight, std::int64_t begin,
+                   std::int64_t end) {
+  if (product.m == 1) return multiply_tiles<4, 1>(product, weight, begin, end);
+  multiply_tiles<2, kMaxColumns>(product, weight, begin, end);
+}
+
+void multiply_range(const DenseProduct& product, DecodeBlocks decode, std::int64_t begin,
+                    std::int64_t end) {
+  const WeightRows& weight = product.weight;
+  if (weight.encoding != Encoding::dense) {
+    const DecodedRows rows{product, decode, block_format(weight.encoding)};
+    multiply_kind(product, rows, begin, end);
+  } else if (weight.dtype == DType::f32) {
+    multiply_kind(product, DenseRows<float>{product}, begin, end);
+  } else if (weight.dtype == DType::bf16) {
+    multiply_kind(product, DenseRows<BFloat16>{product}, begin, end);
+  } else {
+    multiply_kind(product, DenseRows<Float16>{product}, begin, end);
+  }
+}
+
+}  // namespace quern::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace quern::kernels {
+
+HWY_EXPORT(multiply_range);
+
+void multiply_dense(const DenseProduct& product, std::int64_t begin, std::int64_t end) {
+  settle_targets();
+  const Encoding encoding = product.weight.encoding;
+  const DecodeBlocks decode = encoding == Encoding::dense ? nullptr : block_decoder(encoding);
+  HWY_DYNAMIC_DISPATCH(multiply_range)(product, decode, begin, end);
+}
+
+}  // namespace quern::kernels
+#endif

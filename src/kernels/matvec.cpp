@@ -1,0 +1,73 @@
+#include "kernels/matvec.h"
+
+#include <algorithm>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "kernels/dense_matvec.h"
+#include "kernels/quantised_matvec.h"
+
+namespace quern::kernels {
+namespace {
+
+/// Rows of a weight that are worth waking another thread for.
+std::int64_t rows_per_range(std::int64_t bytes_per_row) {
+  constexpr std::int64_t kBytes = 64 * 1024;
+  return std::max<std::int64_t>(kBytes / std::max<std::int64_t>(bytes_per_row, 1), 4);
+}
+
+std::shared_ptr<const ActivationBlock> quantise_rows(const float* src, std::int64_t m,
+                                                     std::int64_t k, std::int64_t src_stride) {
+  const std::int64_t stride = superblocks(k);
+  const auto bytes = static_cast<std::size_t>(m * stride) * sizeof(ActivationBlock);
+  std::shared_ptr<std::byte> buffer = allocate_buffer(bytes);
+  auto* blocks = reinterpret_cast<ActivationBlock*>(buffer.get());
+  constexpr std::int64_t kValues = 64 * 1024;
+  parallel_for(m, kValues / std::max<std::int64_t>(k, 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   quantise_row(src + i * src_stride, k, blocks + i * stride);
+                 }
+               });
+  return {std::move(buffer), blocks};
+}
+
+}  // namespace
+
+ActivationRows::ActivationRows(const float* src, std::int64_t m, std::int64_t k,
+                               std::int64_t src_stride, Accuracy accuracy)
+    : src_(src), m_(m), k_(k), src_stride_(src_stride) {
+  if (accuracy == Accuracy::fast) blocks_ = quantise_rows(src, m, k, src_stride);
+}
+
+void multiply_rows(const WeightRows& weight, const ActivationRows& src, float* dst,
+                   std::int64_t dst_stride) {
+  require(weight.k == src.k(), "multiply_rows: weight rows have {} values, activations {}",
+          weight.k, src.k());
+  const std::int64_t bytes = row_bytes(weight);
+  const QuantisedKernel kernel =
+      src.blocks() != nullptr ? quantised_kernel(weight.encoding) : nullptr;
+  if (kernel != nullptr) {
+    const QuantisedProduct product{weight.data, bytes, weight.k,  src.blocks(),
+                                   src.m(),     dst,   dst_stride};
+    parallel_for(weight.n, rows_per_range(bytes),
+                 [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
+  } else {
+    const DenseProduct product{weight, src.src(), src.m(), src.src_stride(), dst, dst_stride};
+    parallel_for(weight.n, rows_per_range(bytes), [&](std::int64_t begin, std::int64_t end) {
+      multiply_dense(product, begin, end);
+    });
+  }
+}
+
+void multiply_rows(const WeightRows& weight, const float* src, std::int64_t m,
+                   std::int64_t src_stride, float* dst, std::int64_t dst_stride,
+                   Accuracy accuracy) {
+  const bool quantise = accuracy == Accuracy::fast && weight.encoding != Encoding::dense;
+  const ActivationRows rows(src, m, weight.k, src_stride,
+                            quantise ? Accuracy::fast : Accuracy::exact);
+  multiply_rows(weight, rows, dst, dst_stride);
+}
+
+}  // namespace quern::kernels
