@@ -120,3 +120,9 @@ TEST_CASE("a member of another type is an error that says what and where") {
   CHECK(error_of([&] { object.object("o").get<bool>("y"); }) == "config.json: \"o.y\" is missing");
   CHECK(code_of([&] { JsonObject(json["n"], "x"); }) == ErrorCode::corrupt_file);
 }
+
+TEST_CASE("the number of values has a limit") {
+  std::string text = "[0";
+  for (int i = 1; i < 1 << 23; ++i) text += ",0";
+  CHECK(message_of(text + "]").find("more than 8388608 values") != std::string::npos);
+}
