@@ -1,0 +1,65 @@
+"""Conan 2 recipe. Conan Center has no oneDNN: the system's is used, found as the build always does."""
+
+import re
+
+from conan import ConanFile
+from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
+from conan.tools.files import copy, load
+from conan.tools.gnu import PkgConfigDeps
+
+
+class QuernConan(ConanFile):
+    name = "quern"
+    description = "Embeddable C++20 inference library: ONNX, GGUF and safetensors without conversion"
+    license = "Apache-2.0"
+    package_type = "library"
+    settings = "os", "arch", "compiler", "build_type"
+    options = {"shared": [True, False], "fPIC": [True, False], "cli": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "cli": False}
+    implements = ["auto_shared_fpic"]
+    exports_sources = "CMakeLists.txt", "cmake/*", "include/*", "src/*", "LICENSE"
+
+    def set_version(self):
+        header = load(self, "include/quern/version.h")
+        self.version = re.search(r'QUERN_VERSION "([^"]+)"', header)[1]
+
+    def layout(self):
+        cmake_layout(self)
+
+    def requirements(self):
+        self.requires("fmt/[>=9 <12]")
+        self.requires("highway/[>=1.0.3 <2]")
+        self.requires("pcre2/[>=10.40 <11]")
+        self.requires("utf8proc/[>=2.8 <3]")
+        self.requires("nlohmann_json/[>=3.10 <4]", visible=False)
+        if self.options.cli:
+            self.requires("cli11/[>=2.1 <3]", visible=False)
+
+    def build_requirements(self):
+        self.tool_requires("cmake/[>=3.22 <5]")
+        self.tool_requires("pkgconf/[>=2 <3]")
+
+    def generate(self):
+        CMakeDeps(self).generate()
+        PkgConfigDeps(self).generate()
+        toolchain = CMakeToolchain(self)
+        toolchain.cache_variables["QUERN_BUILD_CLI"] = bool(self.options.cli)
+        toolchain.cache_variables["QUERN_BUILD_TESTS"] = False
+        toolchain.cache_variables["QUERN_BUILD_EXAMPLES"] = False
+        toolchain.generate()
+
+    def build(self):
+        cmake = CMake(self)
+        cmake.configure()
+        cmake.build()
+
+    def package(self):
+        CMake(self).install()
+        copy(self, "LICENSE", self.source_folder, f"{self.package_folder}/licenses")
+
+    def package_info(self):
+        self.cpp_info.libs = ["quern"]
+        below = ["fmt::fmt", "highway::highway", "pcre2::pcre2", "utf8proc::utf8proc"]
+        self.cpp_info.requires = below
+        self.cpp_info.system_libs = ["dnnl", "gomp", "pthread"]
+        self.cpp_info.set_property("cmake_target_name", "quern::quern")

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what is missing (Debian 12, as root), builds quern and runs all of its tests.
+#
+#   tests/run.sh           release with warnings as errors (and within its tests: Clang, the installed
+#                          package), then the address and undefined-behaviour sanitizers, then the thread
+#                          sanitizer on those folders whose tests start threads
+#   tests/run.sh --quick   release only, without the tests labelled slow
+#
+# Builds in build/<preset>, anew only what changed; uses ccache where it is installed. The last line is
+# the sum of all runs: "N passed, M failed, K skipped". Exit code 1 where anything failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+quick=false
+case ${1:-} in
+  '') ;;
+  --quick) quick=true ;;
+  *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+
+cmake/debian-packages.sh test
+jobs=$(nproc)
+options=(-DQUERN_WERROR=ON)
+if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+results=build/results
+rm -rf "$results"
+mkdir -p "$results"
+failed=()
+
+# step NAME COMMAND...: a step that must succeed for the next one of its preset to make sense.
+step() {
+  local name=$1 start=$SECONDS status=0
+  shift
+  echo "== $name"
+  "$@" >"$results/log" 2>&1 || status=$?
+  if [ $status != 0 ]; then
+    tail -n 100 "$results/log"
+    failed+=(--failed "$name")
+  fi
+  echo "   $((SECONDS - start)) s"
+  return $status
+}
+
+# run_tests PRESET CTEST_OPTION...: prints ctest's own account; what fails is counted from its results.
+run_tests() {
+  local preset=$1 start=$SECONDS
+  shift
+  echo "== test $preset"
+  ctest --preset "$preset" --parallel "$jobs" --output-junit "$PWD/$results/$preset.xml" "$@" |
+    grep -vE '^ *Start +[0-9]+:' || true
+  if [ ! -s "$results/$preset.xml" ]; then failed+=(--failed "test $preset"); fi
+  echo "   $((SECONDS - start)) s"
+}
+
+# try PRESET "TARGET..." CTEST_OPTION...
+try() {
+  local preset=$1 targets=$2
+  shift 2
+  step "configure $preset" cmake --preset "$preset" "${options[@]}" || return 0
+  # shellcheck disable=SC2086  # targets are words
+  step "build $preset" cmake --build --preset "$preset" --parallel "$jobs" --target $targets || return 0
+  run_tests "$preset" "$@"
+}
+
+if $quick; then
+  try release all --label-exclude slow
+else
+  try release all
+  try asan all
+  mapfile -t threaded < <(grep -lE 'std::j?thread|parallel_for' tests/*/*_test.cpp | cut -d/ -f2 | sort -u)
+  if [ ${#threaded[@]} != 0 ]; then
+    try tsan "${threaded[*]/#/test_}" --label-regex "^($(IFS='|'; echo "${threaded[*]}"))\$"
+  fi
+fi
+rm -f "$results/log"
+
+echo "== sum"
+shopt -s nullglob
+python3 tests/support/summary.py "${failed[@]}" "$results"/*.xml
