@@ -5,17 +5,23 @@
 #                          package), then the address and undefined-behaviour sanitizers, then the thread
 #                          sanitizer on those folders whose tests start threads
 #   tests/run.sh --quick   release only, without the tests labelled slow
+#   --also FILE            adds to the sum what another run of ctest found (--output-junit)
 #
 # Builds in build/<preset>, anew only what changed; uses ccache where it is installed. The last line is
 # the sum of all runs: "N passed, M failed, K skipped". Exit code 1 where anything failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 quick=false
-case ${1:-} in
-  '') ;;
-  --quick) quick=true ;;
-  *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-esac
+failed=()
+also=()
+while [ $# != 0 ]; do
+  case $1 in
+    --quick) quick=true ;;
+    --also) also+=("${2:?}"); shift ;;
+    *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  esac
+  shift
+done
 
 cmake/debian-packages.sh test
 jobs=$(nproc)
@@ -24,7 +30,9 @@ if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=cc
 results=build/results
 rm -rf "$results"
 mkdir -p "$results"
-failed=()
+for file in "${also[@]}"; do
+  if [ -s "$file" ]; then cp "$file" "$results"; else failed+=(--failed "$file was not made"); fi
+done
 
 # step NAME COMMAND...: a step that must succeed for the next one of its preset to make sense.
 step() {
