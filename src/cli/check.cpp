@@ -48,19 +48,25 @@ Difference compare(const Tensor& logits, const Tensor& expected) {
   return difference;
 }
 
-/// The first place at which greedy decoding of the first row leaves the reference; -1 for none.
+/// The first place at which greedy decoding of the first row leaves `greedy`, which holds the
+/// prompt and what follows, as transformers' generate returns it; -1 for none.
 std::int64_t first_greedy_difference(const llm::Model& model, const Tensor& ids,
                                      const Tensor& greedy) {
-  const Tensor prompt = ids.slice(0, 0, 1).reshape({-1}).cast(DType::i32);
+  const Tensor prompt = ids.slice(0, 0, 1).reshape({-1}).cast(DType::i32).contiguous();
   const Tensor expected = greedy.reshape({-1}).cast(DType::i32);
-  const llm::Reply reply = model.generate(
-      prompt.data<TokenId>(),
-      {.max_tokens = expected.numel(), .temperature = 0.f, .ignore_stop_tokens = true});
   const auto want = expected.data<TokenId>();
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    if (i >= reply.tokens.size() || reply.tokens[i] != want[i]) return static_cast<std::int64_t>(i);
+  const std::int64_t first = prompt.numel();
+  if (expected.numel() < first ||
+      !std::ranges::equal(want.first(static_cast<std::size_t>(first)), prompt.data<TokenId>())) {
+    throw Error(ErrorCode::invalid_argument,
+                "check: the reference's \"greedy_ids\" do not begin with its first row of ids");
   }
-  return -1;
+  llm::GenerateOptions options{.max_tokens = expected.numel() - first, .temperature = 0.f};
+  options.ignore_stop_tokens = true;
+  const llm::Reply reply = model.generate(prompt.data<TokenId>(), options);
+  const auto rest = want.subspan(static_cast<std::size_t>(first));
+  const auto differ = std::ranges::mismatch(rest, reply.tokens).in1;
+  return differ == rest.end() ? -1 : first + (differ - rest.begin());
 }
 
 int run(const CheckArguments& arguments) {
@@ -85,8 +91,8 @@ int run(const CheckArguments& arguments) {
     const std::int64_t at = first_greedy_difference(model, batch, greedy);
     same = at < 0;
     if (same) {
-      std::printf("greedy: all %lld ids are the reference's\n",
-                  static_cast<long long>(greedy.numel()));
+      std::printf("greedy: all %lld ids after the prompt are the reference's\n",
+                  static_cast<long long>(greedy.numel() - ids.dim(-1)));
     } else {
       std::printf("greedy: ids differ from position %lld on\n", static_cast<long long>(at));
     }
@@ -110,7 +116,7 @@ void add_check(CLI::App& app, int& exit_code) {
       ->add_option("reference", arguments->reference,
                    "A .safetensors file with input_ids [batch, tokens], logits [batch, tokens, "
                    "vocabulary] and, "
-                   "optionally, greedy_ids for the first row")
+                   "optionally, greedy_ids: the first row and what follows it")
       ->required();
   command
       ->add_option("--tolerance", arguments->tolerance,

@@ -64,6 +64,7 @@ void run(const GenerateArguments& arguments) {
     if (!arguments.json) std::cout << piece << std::flush;
     return std::cout ? Flow::keep_going : Flow::stop;
   };
+  model.tokenizer();  // a model without one fails before anything is printed
   if (!arguments.json) std::cout << arguments.prompt << std::flush;
   const llm::Reply reply = model.generate(arguments.prompt, arguments.options, stream);
   if (arguments.json) return print_json(reply);

@@ -24,14 +24,20 @@ bool ends_answer(const Generator& generator, const GenerateOptions& options, Tok
 /// The text of an answer on its way to a callback.
 class Answer {
  public:
-  Answer(const Generator& generator, const GenerateOptions& options, const StreamCallback& callback)
-      : tokenizer_(generator.tokenizer), stream_(options.stop), callback_(callback) {}
+  Answer(const Generator& generator, std::span<const TokenId> prompt,
+         const GenerateOptions& options, const StreamCallback& callback)
+      : tokenizer_(generator.tokenizer),
+        prompt_(prompt),
+        stream_(options.stop),
+        callback_(callback) {}
 
   /// False where generation must end, for the reason then in `reply`.
   bool add(TokenId token, Reply& reply) {
     reply.tokens.push_back(token);
     if (tokenizer_ == nullptr) return show("", reply);
-    if (!show(stream_.push(tokenizer_->piece(token)), reply)) return false;
+    const std::string piece =
+        reply.tokens.size() == 1 ? first_piece(token) : tokenizer_->piece(token);
+    if (!show(stream_.push(piece), reply)) return false;
     if (!stream_.stopped()) return true;
     reply.finish_reason = FinishReason::stop;
     return false;
@@ -52,7 +58,16 @@ class Answer {
     return false;
   }
 
+  /// What the first token adds to the prompt's text: a space before a text's first word is dropped.
+  std::string first_piece(TokenId token) const {
+    std::vector<TokenId> ids(prompt_.begin(), prompt_.end());
+    const std::size_t before = tokenizer_->decode(ids).size();
+    ids.push_back(token);
+    return tokenizer_->decode(ids).substr(before);
+  }
+
   const Tokenizer* tokenizer_;
+  std::span<const TokenId> prompt_;
   TextStream stream_;
   const StreamCallback& callback_;
 };
@@ -99,7 +114,7 @@ Reply generate(const Generator& generator, KvSequence& sequence, std::span<const
 
   Sampler sampler(options);
   for (const TokenId token : prompt) sampler.see(token);
-  Answer answer(generator, options, callback);
+  Answer answer(generator, prompt, options, callback);
   const auto start = std::chrono::steady_clock::now();
   Tensor logits = prefill(generator.decoder, sequence,
                           prompt.subspan(static_cast<std::size_t>(sequence.length())));
