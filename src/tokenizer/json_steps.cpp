@@ -53,9 +53,9 @@ std::string read_pattern(const JsonObject& json, std::string* literal = nullptr)
   return escaped(text);
 }
 
-std::string read_replacement(const JsonObject& json) {
-  auto content = json.get<std::string>("content");
-  require_supported(content.size() <= kMaxReplacement, "replacement", content);
+std::string read_short_text(const JsonObject& json, std::string_view name) {
+  auto content = json.get<std::string>(name);
+  require_supported(content.size() <= kMaxReplacement, name, content);
   return content;
 }
 
@@ -144,14 +144,14 @@ void add_normalizer(std::vector<NormalizerStep>& steps, const JsonObject& json,
   } else if (type == "Lowercase") {
     steps.push_back(Lowercase{});
   } else if (type == "Prepend") {
-    steps.push_back(Prepend{.text = json.get<std::string>("prepend")});
+    steps.push_back(Prepend{.text = read_short_text(json, "prepend")});
   } else if (type == "Replace") {
     std::string literal;
     const std::string pattern = read_pattern(json, &literal);
     if (literal.empty()) {
-      steps.push_back(ReplaceMatches{Regex(pattern), read_replacement(json)});
+      steps.push_back(ReplaceMatches{Regex(pattern), read_short_text(json, "content")});
     } else {
-      steps.push_back(ReplaceText{literal, read_replacement(json)});
+      steps.push_back(ReplaceText{literal, read_short_text(json, "content")});
     }
   } else {
     fail_unsupported("normalizer", type);

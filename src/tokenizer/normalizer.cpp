@@ -15,6 +15,9 @@ namespace {
 // utf8proc sorts a run of combining marks in n^2 steps; real text has a handful.
 constexpr int kMaxMarks = 64;
 
+// Steps that lengthen a text further are a hostile file's: no text grows 18-fold under NFKC.
+constexpr std::size_t kMaxGrowth = 64;
+
 int flags_of(UnicodeForm form) {
   switch (form) {
     case UnicodeForm::nfc:
@@ -135,6 +138,10 @@ std::string Normalizer::apply(std::string_view text, bool at_start) const {
       result = replace_matches(result, *matches);
     } else {
       result = to_lowercase(result);
+    }
+    if (result.size() / kMaxGrowth > text.size()) {
+      fail(ErrorCode::unsupported, "tokenizer: normalisers lengthen a text of {} bytes to {}",
+           text.size(), result.size());
     }
   }
   return result;

@@ -40,7 +40,7 @@ class Normalizer {
 
   bool empty() const noexcept { return steps_.empty(); }
   /// `at_start` says that nothing stands before `text`. Empty text stays empty. Throws: as
-  /// RegexSearch.
+  /// RegexSearch; `unsupported` where the text grows out of all proportion.
   std::string apply(std::string_view text, bool at_start) const;
 
  private:
