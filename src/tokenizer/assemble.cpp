@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/excerpt.h"
 
 namespace quern::tokenizer {
 namespace {
@@ -31,8 +32,8 @@ void add_merge(MergeTable& merges, const Vocabulary& vocabulary, std::size_t ran
     const std::string_view missing = left_id == kNoToken    ? left
                                      : right_id == kNoToken ? right
                                                             : std::string_view(both);
-    fail(ErrorCode::corrupt_file, "tokenizer: \"{}\" of merge {} is not in the vocabulary", missing,
-         rank);
+    fail(ErrorCode::corrupt_file, "tokenizer: \"{}\" of merge {} is not in the vocabulary",
+         excerpt(missing), rank);
   }
   merges.insert(left_id, right_id, {static_cast<std::uint32_t>(rank), merged_id});
 }

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "tokenizer/assemble.h"
+#include "tokenizer/excerpt.h"
 #include "tokenizer/impl.h"
 #include "tokenizer/load.h"
 
@@ -68,7 +69,8 @@ tokenizer::MergeTable read_merges(const GgufMetadata& metadata, const Vocabulary
     const std::string_view line = lines[rank];
     const std::size_t space = line.find(' ', 1);
     if (space == std::string_view::npos) {
-      fail(ErrorCode::corrupt_file, "GGUF: merge {} is \"{}\", expected two tokens", rank, line);
+      fail(ErrorCode::corrupt_file, "GGUF: merge {} is \"{}\", expected two tokens", rank,
+           tokenizer::excerpt(line));
     }
     tokenizer::add_merge(merges, vocabulary, rank, line.substr(0, space), line.substr(space + 1));
   }
@@ -147,7 +149,8 @@ Tokenizer tokenizer_from_gguf(const GgufMetadata& metadata) {
   const std::string& model = io::get_string(metadata, "tokenizer.ggml.model");
   if (model != "gpt2" && model != "llama") {
     fail(ErrorCode::unsupported,
-         "GGUF: tokenizer.ggml.model \"{}\" is not known; known are gpt2, llama", model);
+         "GGUF: tokenizer.ggml.model \"{}\" is not known; known are gpt2, llama",
+         tokenizer::excerpt(model));
   }
   auto impl = std::make_shared<Tokenizer::Impl>();
   impl->vocabulary = read_vocabulary(metadata);

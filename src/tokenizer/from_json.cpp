@@ -1,12 +1,11 @@
 #include "tokenizer/from_json.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
 
 #include "core/error.h"
 #include "io/json.h"
 #include "tokenizer/assemble.h"
+#include "tokenizer/excerpt.h"
 #include "tokenizer/impl.h"
 #include "tokenizer/json_steps.h"
 #include "tokenizer/load.h"
@@ -25,15 +24,8 @@ struct AddedToken {
   tokenizer::SpecialToken token;
   bool special = false;
   bool normalized = false;
+  std::int64_t id = 0;  // as the file has it
 };
-
-TokenId checked_id(std::int64_t id, std::string_view what) {
-  if (id < 0 || id >= tokenizer::kMaxTokens) {
-    fail(ErrorCode::corrupt_file, "tokenizer.json: the id of \"{}\" is {}, expected 0 to {}", what,
-         id, tokenizer::kMaxTokens - 1);
-  }
-  return static_cast<TokenId>(id);
-}
 
 std::vector<AddedToken> read_added_tokens(const JsonObject& json) {
   std::vector<AddedToken> added;
@@ -44,13 +36,13 @@ std::vector<AddedToken> read_added_tokens(const JsonObject& json) {
     one.special = object.get_or<bool>("special", false);
     one.normalized = object.get_or<bool>("normalized", !one.special);
     one.token.text = object.get<std::string>("content");
-    one.token.id = checked_id(object.get<std::int64_t>("id"), one.token.text);
+    one.id = object.get<std::int64_t>("id");
     one.token.only_if_parsed = one.special;
     one.token.strip_left = object.get_or<bool>("lstrip", false);
     one.token.strip_right = object.get_or<bool>("rstrip", false);
     if (object.get_or<bool>("single_word", false)) {
       fail(ErrorCode::unsupported, "tokenizer.json: single_word of \"{}\" is not supported",
-           one.token.text);
+           tokenizer::excerpt(one.token.text));
     }
   }
   return added;
@@ -59,33 +51,44 @@ std::vector<AddedToken> read_added_tokens(const JsonObject& json) {
 /// Puts tokens at their ids; ids that no token has stay holes.
 class TokenList {
  public:
-  void put(std::string_view text, TokenId id, TokenKind kind) {
+  /// Of `count` tokens, few of which are missing.
+  explicit TokenList(std::size_t count)
+      : end_(std::min(static_cast<std::int64_t>(2 * count + 1024), tokenizer::kMaxTokens)) {}
+
+  TokenId put(std::string_view text, std::int64_t id, TokenKind kind) {
+    if (id < 0 || id >= end_) {
+      fail(ErrorCode::corrupt_file, "tokenizer.json: the id of \"{}\" is {}, expected 0 to {}",
+           tokenizer::excerpt(text), id, end_ - 1);
+    }
     const auto index = static_cast<std::size_t>(id);
     if (index >= tokens_.size()) tokens_.resize(index + 1, {{}, TokenKind::unused});
     if (!tokens_[index].text.empty() && tokens_[index].text != text) {
       fail(ErrorCode::corrupt_file, "tokenizer.json: \"{}\" and \"{}\" have the same id {}",
-           tokens_[index].text, text, id);
+           tokenizer::excerpt(tokens_[index].text), tokenizer::excerpt(text), id);
     }
     tokens_[index] = {text, kind};
+    return static_cast<TokenId>(id);
   }
   Vocabulary vocabulary() const { return Vocabulary(tokens_); }
 
  private:
+  std::int64_t end_;
   std::vector<tokenizer::Token> tokens_;
 };
 
-Vocabulary read_vocabulary(const JsonObject& model, const std::vector<AddedToken>& added) {
+/// Also gives the added tokens their ids.
+Vocabulary read_vocabulary(const JsonObject& model, std::vector<AddedToken>& added) {
   const bool bytes = model.get_or<bool>("byte_fallback", false);
   const JsonObject vocab = model.object("vocab");
-  TokenList tokens;
+  TokenList tokens(vocab.json().size() + added.size());
   for (const auto& [text, id] : vocab.json().get_ref<const Json::object_t&>()) {
     const bool is_byte = bytes && tokenizer::byte_named_by(text);
-    tokens.put(text, checked_id(id.is_number_integer() ? id.get<std::int64_t>() : -1, text),
+    tokens.put(text, id.is_number_integer() ? id.get<std::int64_t>() : -1,
                is_byte ? TokenKind::byte : TokenKind::normal);
   }
-  for (const AddedToken& one : added) {
-    tokens.put(one.token.text, one.token.id,
-               one.special ? TokenKind::control : TokenKind::user_defined);
+  for (AddedToken& one : added) {
+    one.token.id = tokens.put(one.token.text, one.id,
+                              one.special ? TokenKind::control : TokenKind::user_defined);
   }
   return tokens.vocabulary();
 }
@@ -117,8 +120,9 @@ void check_model(const JsonObject& model) {
   const auto prefix = model.get_or<std::string>("continuing_subword_prefix", "");
   const double dropout = model.get_or<double>("dropout", 0.0);
   if (type != "BPE" || !prefix.empty() || dropout != 0.0) {
-    const auto what = type != "BPE"     ? fmt::format("model \"{}\"", type)
-                      : !prefix.empty() ? fmt::format("continuing_subword_prefix \"{}\"", prefix)
+    const auto what = type != "BPE"     ? fmt::format("model \"{}\"", tokenizer::excerpt(type))
+                      : !prefix.empty() ? fmt::format("continuing_subword_prefix \"{}\"",
+                                                      tokenizer::excerpt(prefix))
                                         : fmt::format("dropout {}", dropout);
     fail(ErrorCode::unsupported, "tokenizer.json: {} is not supported; known are BPE models", what);
   }

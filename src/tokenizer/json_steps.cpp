@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "tokenizer/assemble.h"
+#include "tokenizer/excerpt.h"
 
 namespace quern::tokenizer {
 namespace {
@@ -14,7 +15,7 @@ using io::JsonObject;
 constexpr std::size_t kMaxReplacement = 64;
 
 [[noreturn]] void fail_unsupported(std::string_view what, std::string_view value) {
-  fail(ErrorCode::unsupported, "tokenizer.json: {} \"{}\" is not supported", what, value);
+  fail(ErrorCode::unsupported, "tokenizer.json: {} \"{}\" is not supported", what, excerpt(value));
 }
 
 void require_supported(bool supported, std::string_view what, std::string_view value) {

@@ -2,6 +2,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "tokenizer/excerpt.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace quern::tokenizer {
@@ -132,8 +133,8 @@ NamedPreTokenizer named_pre_tokenizer(std::string_view name) {
       known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate);
     }
   }
-  fail(ErrorCode::unsupported, "tokenizer: pre-tokenizer \"{}\" is not known; known are {}", name,
-       known);
+  fail(ErrorCode::unsupported, "tokenizer: pre-tokenizer \"{}\" is not known; known are {}",
+       excerpt(name), known);
 }
 
 }  // namespace quern::tokenizer

@@ -3,16 +3,21 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 
 #include "core/error.h"
+#include "tokenizer/excerpt.h"
 #include "tokenizer/utf8.h"
 
 namespace quern::tokenizer {
 namespace {
 
-constexpr std::uint32_t kMatchLimit = 20'000'000;
+// Steps from one position: a run of white space may take one for each of its bytes.
+constexpr std::uint32_t kStepsBesidesLength = 100'000;
+constexpr std::uint32_t kStepsForEachByte = 4;
+constexpr std::size_t kLongest = std::size_t{1} << 29;
 constexpr std::uint32_t kHeapLimitKib = 64 * 1024;
 constexpr std::size_t kMaxPattern = 64 * 1024;
 
@@ -31,7 +36,7 @@ void refuse_other_dialects(std::string_view pattern) {
   for (const std::string_view construct : {"&&", "\\h", "\\H", "(*"}) {
     if (pattern.find(construct) != std::string_view::npos) {
       fail(ErrorCode::unsupported, "tokenizer: \"{}\" in the pattern \"{}\" is not supported",
-           construct, pattern);
+           construct, excerpt(pattern));
     }
   }
 }
@@ -55,7 +60,7 @@ Regex::Regex(std::string_view pattern) : pattern_(pattern) {
       reinterpret_cast<PCRE2_SPTR>(source.data()), source.size(),
       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (code == nullptr) {
-    fail(ErrorCode::unsupported, "tokenizer: pattern \"{}\", byte {}: {}", pattern, offset,
+    fail(ErrorCode::unsupported, "tokenizer: pattern \"{}\", byte {}: {}", excerpt(pattern), offset,
          message_of(error));
   }
   code_ = std::shared_ptr<const void>(
@@ -70,15 +75,15 @@ RegexSearch::RegexSearch(const Regex& regex)
       context_(pcre2_match_context_create(nullptr),
                [](pcre2_match_context* context) { pcre2_match_context_free(context); }) {
   if (!match_data_ || !context_) throw std::bad_alloc();
-  auto* context = static_cast<pcre2_match_context*>(context_.get());
-  pcre2_set_match_limit(context, kMatchLimit);
-  pcre2_set_heap_limit(context, kHeapLimitKib);
+  pcre2_set_heap_limit(static_cast<pcre2_match_context*>(context_.get()), kHeapLimitKib);
 }
 
 std::optional<Range> RegexSearch::find(std::string_view text, std::size_t from) {
   const auto* code = static_cast<const pcre2_code*>(regex_.code_.get());
   auto* data = static_cast<pcre2_match_data*>(match_data_.get());
   auto* context = static_cast<pcre2_match_context*>(context_.get());
+  const auto length = static_cast<std::uint32_t>(std::min(text.size() - from, kLongest));
+  pcre2_set_match_limit(context, kStepsBesidesLength + kStepsForEachByte * length);
   const auto match = [&](std::uint32_t options) {
     return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, options,
                        data, context);
@@ -88,7 +93,7 @@ std::optional<Range> RegexSearch::find(std::string_view text, std::size_t from) 
   if (found == PCRE2_ERROR_NOMATCH) return std::nullopt;
   if (found < 0) {
     fail(ErrorCode::unsupported, "tokenizer: pattern \"{}\" on a text of {} bytes, byte {}: {}",
-         regex_.pattern(), text.size(), from, message_of(found));
+         excerpt(regex_.pattern()), text.size(), from, message_of(found));
   }
   const std::size_t* offsets = pcre2_get_ovector_pointer(data);
   return Range{offsets[0], offsets[1]};

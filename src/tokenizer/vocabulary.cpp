@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "tokenizer/excerpt.h"
 
 namespace quern::tokenizer {
 namespace {
@@ -73,7 +74,7 @@ Vocabulary::Vocabulary(std::span<const Token> tokens) {
   }
   if (const TokenId twice = texts_.build_index(); twice != kNoToken) {
     fail(ErrorCode::corrupt_file, "tokenizer: tokens {} and {} have the same text \"{}\"",
-         find(text(twice)), twice, text(twice));
+         find(text(twice)), twice, excerpt(text(twice)));
   }
 }
 
