@@ -21,8 +21,10 @@ namespace {
 
 using Target = void (*)(std::span<const std::byte>);
 
-const std::map<std::string, Target> kTargets = {
-    {".gguf", fuzz::gguf}, {".safetensors", fuzz::safetensors}, {".json", fuzz::json}};
+const std::map<std::string, Target> kTargets = {{".gguf", fuzz::gguf},
+                                                {".safetensors", fuzz::safetensors},
+                                                {".json", fuzz::json},
+                                                {".tokenizer", fuzz::tokenizer}};
 
 std::vector<char> read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -73,8 +75,10 @@ TEST_CASE("every bad file of the corpus is refused by kind and with its offset")
     std::string message;
     CHECK(outcome(target, bytes, message) == (is_valid ? "unsupported" : "corrupt_file"));
     CAPTURE(message);
-    CHECK(message.find("at byte ") != std::string::npos);
-    CHECK(message.size() < 400);
+    // A vocabulary's contradictions have names, not places.
+    const bool has_place = path.extension() != ".tokenizer";
+    if (has_place) CHECK(message.find("at byte ") != std::string::npos);
+    CHECK(message.size() < 800);  // as long as a list of known names
   });
 }
 

@@ -269,6 +269,99 @@ def bad_json():
     }
 
 
+GPT2 = {"tokens": ["a", "b", "ab", "<s>"], "token_type": [1, 1, 1, 3], "merges": ["a b"], "eos_token_id": 3}
+LLAMA = {"tokens": ["<unk>", "a", "b", "ab"], "token_type": [2, 1, 1, 1], "scores": [0.0, -1.0, -2.0, -3.0], "unknown_token_id": 0}
+KINDS = {"tokens": STRING, "token_type": I32, "merges": STRING, "scores": F32}
+
+
+def vocabulary(model, base, more=(), without=(), **changes):
+    pairs = [pair("tokenizer.ggml.model", STRING, model), *more]
+    for name, value in {**base, **changes}.items():
+        if name in KINDS and name not in without:
+            pairs.append(array(f"tokenizer.ggml.{name}", KINDS[name], value))
+        elif name not in without:
+            pairs.append(pair(f"tokenizer.ggml.{name}", U32, value))
+    return gguf(pairs)
+
+
+def tokenizer_json(model=(), **changes):
+    full = {
+        "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"], **dict(model)},
+        "added_tokens": [{"id": 3, "content": "<s>", "special": True}],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}]},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+        "post_processor": {"type": "BertProcessing", "sep": ["<s>", 3], "cls": ["<s>", 3]},
+        "decoder": {"type": "ByteLevel"},
+    }
+    return json.dumps({**full, **changes}).encode()
+
+
+def split(regex, behavior="Isolated"):
+    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": behavior, "invert": False}
+
+
+def good_tokenizer():
+    metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first"}
+    template = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "special_tokens": {"<s>": {"ids": [3]}},
+    }
+    bytes_too = {"vocab": {"a": 0, "b": 1, "ab": 2, "<0x0A>": 4}, "byte_fallback": True, "merges": [["a", "b"]]}
+    prepend = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]}
+    strip = {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    return {
+        "bytes_in_gguf": vocabulary("gpt2", GPT2),
+        "pieces_in_gguf": vocabulary("llama", LLAMA),
+        "patterns_in_gguf": vocabulary("gpt2", GPT2, [pair("tokenizer.ggml.pre", STRING, "deepseek-llm")]),
+        "bytes": tokenizer_json(),
+        "pattern": tokenizer_json(pre_tokenizer=split(r"\p{N}{1,3}|[^\r\n]?\p{L}+|\s+(?!\S)")),
+        "marks": tokenizer_json(pre_tokenizer=metaspace, decoder=metaspace, post_processor=template),
+        "characters": tokenizer_json(bytes_too, pre_tokenizer=None, normalizer=prepend, decoder=strip),
+    }
+
+
+def bad_tokenizer():
+    step = {"type": "Other"}
+    return {
+        "tokens_missing": vocabulary("gpt2", GPT2, without=["tokens"]),
+        "tokens_none": vocabulary("gpt2", GPT2, tokens=[], token_type=[]),
+        "tokens_twice": vocabulary("gpt2", GPT2, tokens=["a", "b", "ab", "a"]),
+        "kinds_too_few": vocabulary("gpt2", GPT2, token_type=[1, 1]),
+        "kind_unknown": vocabulary("gpt2", GPT2, token_type=[1, 1, 1, 9]),
+        "merges_missing": vocabulary("gpt2", GPT2, without=["merges"]),
+        "merge_of_one": vocabulary("gpt2", GPT2, merges=["ab"]),
+        "merge_empty": vocabulary("gpt2", GPT2, merges=[""]),
+        "merge_of_no_token": vocabulary("gpt2", GPT2, merges=["a c"]),
+        "merge_to_no_token": vocabulary("gpt2", GPT2, merges=["b a"]),
+        "id_past_the_end": vocabulary("gpt2", GPT2, eos_token_id=4),
+        "scores_missing": vocabulary("llama", LLAMA, without=["scores"]),
+        "scores_too_few": vocabulary("llama", LLAMA, scores=[0.0]),
+        "score_not_a_number": vocabulary("llama", LLAMA, scores=[0.0, float("nan"), 0.0, 0.0]),
+        "unsupported_model_in_gguf": vocabulary("bert", GPT2),
+        "unsupported_pre_tokenizer_in_gguf": vocabulary("gpt2", GPT2, [pair("tokenizer.ggml.pre", STRING, "other")]),
+        "model_missing": b"{}",
+        "vocab_empty": tokenizer_json({"vocab": {}}),
+        "vocab_id_negative": tokenizer_json({"vocab": {"a": -1}}),
+        "vocab_id_huge": tokenizer_json({"vocab": {"a": 2000000}}),
+        "vocab_id_twice": tokenizer_json({"vocab": {"a": 1, "b": 1, "ab": 2}}),
+        "vocab_id_not_a_number": tokenizer_json({"vocab": {"a": "0"}}),
+        "merge_of_three": tokenizer_json({"merges": ["a b ab"]}),
+        "merge_not_text": tokenizer_json({"merges": [3]}),
+        "added_token_on_another": tokenizer_json(added_tokens=[{"id": 1, "content": "<s>"}]),
+        "template_id_past_the_end": tokenizer_json(post_processor={"type": "BertProcessing", "sep": ["", 3], "cls": ["", 9]}),
+        "type_not_text": tokenizer_json(normalizer={"type": 1}),
+        "unsupported_model": tokenizer_json({"type": "Unigram"}),
+        "unsupported_normalizer": tokenizer_json(normalizer=step),
+        "unsupported_pre_tokenizer": tokenizer_json(pre_tokenizer=step),
+        "unsupported_post_processor": tokenizer_json(post_processor=step),
+        "unsupported_decoder": tokenizer_json(decoder=step),
+        "unsupported_pattern": tokenizer_json(pre_tokenizer=split("(a")),
+        "unsupported_pattern_without_end": tokenizer_json(pre_tokenizer=split(r"((\W|\w|<)+)+(x|y)\1$")),
+        "unsupported_growth": tokenizer_json(normalizer={"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 30}),
+    }
+
+
 def write(kind, extension, files):
     folder = CORPUS / kind
     folder.mkdir(parents=True, exist_ok=True)
@@ -277,7 +370,7 @@ def write(kind, extension, files):
 
 
 def main():
-    for extension in ["gguf", "safetensors", "json"]:
+    for extension in ["gguf", "safetensors", "json", "tokenizer"]:
         for kind in ["good", "bad"]:
             write(kind, extension, globals()[f"{kind}_{extension}"]())
 

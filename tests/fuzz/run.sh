@@ -7,11 +7,11 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-600}
 
 cmake --preset fuzz
-cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json -j "$(nproc)"
+cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json fuzz_tokenizer -j "$(nproc)"
 
 findings=build/fuzz/findings
 mkdir -p "$findings"
-for format in gguf safetensors json; do
+for format in gguf safetensors json tokenizer; do
   grown=build/fuzz/corpus/$format
   mkdir -p "$grown"
   cp tests/fuzz/corpus/*/*."$format" "$grown"

@@ -10,5 +10,7 @@ namespace quern::fuzz {
 void gguf(std::span<const std::byte> bytes);
 void safetensors(std::span<const std::byte> bytes);
 void json(std::span<const std::byte> bytes);
+/// A tokenizer.json, or a GGUF file that stores a vocabulary.
+void tokenizer(std::span<const std::byte> bytes);
 
 }  // namespace quern::fuzz
