@@ -74,10 +74,11 @@ TEST_CASE("model files open with the tensors, values and vocabulary that Python 
   const auto shared = test_data("golden");
   if (!shared) return;
   const io::Json golden = io::read_json("tests/data/open_files.json");
-  for (const auto& [name, record] : golden.items()) {
+  for (const auto& item : golden.items()) {
+    const std::string& name = item.key();
     CAPTURE(name);
     const std::filesystem::path path = shared->parent_path() / name;
-    const io::JsonObject expected(record, name);
+    const io::JsonObject expected(item.value(), name);
     const bool is_gguf = path.extension() == ".gguf";
     if (is_gguf) check_vocabulary(io::read_gguf(path.string()).metadata, expected);
     check_weights(Weights::open(path.string()), expected, is_gguf);

@@ -35,9 +35,9 @@ TEST_CASE("what is written is read back, aligned, in every dtype") {
   const SafetensorsFile file = read_safetensors(path);
   CHECK(file.metadata == std::map<std::string, std::string>{{"format", "pt"}});
   REQUIRE(file.weights.size() == tensors.size());
-  const FileBytes mapped = map_file(path);
-  for (const auto& [name, tensor] : tensors) {
-    CAPTURE(name);
+  for (const auto& named : tensors) {
+    const auto& [name, tensor] = named;
+    CAPTURE(named.first);
     const Tensor read = file.weights.at(name).tensor();
     CHECK(read.dtype() == tensor.dtype());
     CHECK(read.shape() == tensor.shape());
