@@ -125,6 +125,8 @@ def bad_gguf():
         "array_type_unknown": gguf([string("k") + struct.pack("<IIQ", ARRAY, 99, 1) + bytes(8)]),
         "array_length_huge": gguf([array("k", U32, [1, 2], count=huge)]),
         "array_length_times_size_wraps": gguf([array("k", U64, [1, 2], count=(1 << 61) + 2)]),
+        "array_past_the_end": gguf([array("k", U64, [1, 2], count=1 << 23)]),
+        "array_of_strings_past_the_end": gguf([array("k", STRING, ["a"], count=1 << 23)]),
         "array_of_strings_huge": gguf([array("k", STRING, ["a"], count=1 << 40)]),
         "unsupported_array_of_arrays": gguf([string("k") + struct.pack("<IIQ", ARRAY, ARRAY, 1) + struct.pack("<IQ", U8, 0)]),
         "unsupported_arrays_nested_deep": gguf([string("k") + struct.pack("<I", ARRAY) + struct.pack("<IQ", ARRAY, 1) * 2000]),
