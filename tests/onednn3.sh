@@ -39,7 +39,7 @@ build_and_test() {
 
   cmake -S /mnt/quern-source -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release > "$build/configure.log" 2>&1 ||
     { cat "$build/configure.log"; exit 1; }
-  cmake --build "$build" --parallel "$JOBS" > "$build/build.log" 2>&1 || { cat "$build/build.log"; exit 1; }
+  cmake --build "$build" --parallel "$JOBS" -- -k 0 > "$build/build.log" 2>&1 || { grep -v '^\[' "$build/build.log"; exit 1; }
   echo "built with $(grep -c ' warning: ' "$build/build.log" || true) warnings (build/onednn3/build.log)"
   ctest --test-dir "$build" --output-on-failure --no-tests=error "$@"
 }
