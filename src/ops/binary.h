@@ -4,6 +4,7 @@
 
 #include "backend/operation.h"
 #include "ops/implementations.h"
+#include "quern/tensor.h"
 
 namespace quern::ops {
 

@@ -1,20 +1,15 @@
+#include "ops/normalization.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "backend/operation.h"
 #include "core/visit.h"
 #include "kernels/rows.h"
-#include "ops/implementations.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
 namespace {
-
-struct SoftmaxArgs {
-  Tensor src, dst;  ///< contiguous
-  int axis;
-  bool logarithm;
-};
 
 bool softmax_reference(const SoftmaxArgs& args) {
   const std::int64_t size = args.src.shape()[args.axis];
@@ -64,15 +59,9 @@ Tensor softmax_any(const Tensor& x, int axis, bool logarithm) {
           axis, x.shape());
   SoftmaxArgs args{x.contiguous(), Tensor::empty(x.shape(), x.dtype()),
                    axis < 0 ? axis + x.rank() : axis, logarithm};
-  if (x.numel() > 0) run_first(kSoftmax, args);
+  if (x.numel() > 0) run_first(softmax_implementations(), args);
   return args.dst;
 }
-
-struct LayerNormArgs {
-  Tensor src, dst;                     ///< contiguous
-  std::optional<Tensor> scale, shift;  ///< f32
-  float epsilon;
-};
 
 bool layer_norm_reference(const LayerNormArgs& args) {
   const std::int64_t size = args.src.dim(-1);
@@ -134,6 +123,9 @@ Tensor channels(const char* name, const char* what, const Tensor& values, const 
 
 }  // namespace
 
+std::span<const Implementation<SoftmaxArgs>> softmax_implementations() { return kSoftmax; }
+std::span<const Implementation<LayerNormArgs>> layer_norm_implementations() { return kLayerNorm; }
+
 Tensor softmax(const Tensor& x, int axis) { return softmax_any(x, axis, false); }
 Tensor log_softmax(const Tensor& x, int axis) { return softmax_any(x, axis, true); }
 
@@ -143,7 +135,7 @@ Tensor layer_norm(const Tensor& x, const std::optional<Tensor>& scale,
   LayerNormArgs args{x.contiguous(), Tensor::empty(x.shape(), x.dtype()), {}, {}, epsilon};
   if (scale) args.scale = channels("layer_norm", "scale", *scale, x);
   if (shift) args.shift = channels("layer_norm", "shift", *shift, x);
-  if (x.numel() > 0) run_first(kLayerNorm, args);
+  if (x.numel() > 0) run_first(layer_norm_implementations(), args);
   return args.dst;
 }
 

@@ -1,24 +1,18 @@
+#include "ops/reduction.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
-#include "backend/operation.h"
 #include "core/strided.h"
 #include "core/visit.h"
-#include "ops/implementations.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
 namespace {
 
 using backend::Reduction;
-
-struct ReductionArgs {
-  Reduction operation;
-  Tensor src;
-  Tensor dst;  ///< contiguous, size 1 along reduced axes
-};
 
 int normal_axis(const char* name, int axis, const Tensor& x) {
   require(axis >= -x.rank() && axis < x.rank(), "{}: axis {} is out of range for shape {}", name,
@@ -126,11 +120,15 @@ Tensor reduce(const char* name, Reduction operation, const Tensor& x, std::span<
           x.shape());
   const DType dtype = sums && !is_floating(x.dtype()) ? DType::i64 : x.dtype();
   ReductionArgs args{operation, x, Tensor::empty(full, dtype)};
-  run_first(kImplementations, args);
+  run_first(reduction_implementations(), args);
   return args.dst.reshape(kept);
 }
 
 }  // namespace
+
+std::span<const Implementation<ReductionArgs>> reduction_implementations() {
+  return kImplementations;
+}
 
 Tensor sum(const Tensor& x, std::span<const int> axes, bool keep_dims) {
   return reduce("sum", Reduction::sum, x, axes, keep_dims);
