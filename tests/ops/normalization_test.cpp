@@ -1,0 +1,97 @@
+#include "ops/normalization.h"
+
+#include "quern/ops.h"
+#include "support/each_target.h"
+#include "support/error_code.h"
+#include "support/op_check.h"
+
+using namespace quern;
+
+namespace {
+
+std::int64_t last_axis(const GoldenCase& given) { return given.inputs[0].dim(-1); }
+
+float epsilon_of(const GoldenCase& given) {
+  return static_cast<float>(given.number("epsilon", 1e-5));
+}
+
+OpUnderTest softmax(Tensor (*function)(const Tensor&, int), bool logarithm) {
+  const auto run = [=](const GoldenCase& given) {
+    const Tensor& x = given.inputs[0];
+    const int axis = static_cast<int>(given.number("axis", -1));
+    std::vector<Computed> results{{"quern::ops", function(x, axis)}};
+    if (x.numel() == 0) return results;
+    run_each(
+        ops::softmax_implementations(),
+        [&] {
+          return ops::SoftmaxArgs{x.contiguous(), Tensor::empty(x.shape(), x.dtype()),
+                                  axis < 0 ? axis + x.rank() : axis, logarithm};
+        },
+        results);
+    return results;
+  };
+  const auto terms = [](const GoldenCase& given) {
+    return given.inputs[0].dim(static_cast<int>(given.number("axis", -1)));
+  };
+  return {.run = run, .terms = terms};
+}
+
+std::vector<Computed> run_layer_norm(const GoldenCase& given) {
+  const Tensor& x = given.inputs[0];
+  std::optional<Tensor> scale, shift;
+  const std::string parts = given.text("parts");
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    (parts[i] == 'w' ? scale : shift) = given.inputs[i + 1];
+  }
+  std::vector<Computed> results{
+      {"quern::ops", ops::layer_norm(x, scale, shift, epsilon_of(given))}};
+  const auto channels = [](const std::optional<Tensor>& values) {
+    return values ? std::optional(values->cast(DType::f32).contiguous()) : std::nullopt;
+  };
+  run_each(
+      ops::layer_norm_implementations(),
+      [&] {
+        return ops::LayerNormArgs{x.contiguous(), Tensor::empty(x.shape(), x.dtype()),
+                                  channels(scale), channels(shift), epsilon_of(given)};
+      },
+      results);
+  return results;
+}
+
+}  // namespace
+
+TEST_CASE("softmax agrees with PyTorch in every dtype and layout") {
+  check_goldens({{"softmax", softmax(ops::softmax, false)},
+                 {"log_softmax", softmax(ops::log_softmax, true)}});
+}
+
+TEST_CASE("layer_norm agrees with PyTorch in every dtype and layout") {
+  check_goldens({{"layer_norm", {.run = run_layer_norm, .terms = last_axis}}});
+}
+
+TEST_CASE("rms_norm agrees with PyTorch in every dtype and layout, on every target") {
+  on_each_target([] {
+    check_goldens({{"rms_norm",
+                    {.run =
+                         [](const GoldenCase& given) {
+                           return std::vector<Computed>{
+                               {"quern::ops", ops::rms_norm(given.inputs[0], given.inputs[1],
+                                                            epsilon_of(given))}};
+                         },
+                     .terms = last_axis}}});
+  });
+}
+
+TEST_CASE("norms refuse wrong shapes, axes and dtypes") {
+  const Tensor x = Tensor::zeros({2, 3});
+  const Tensor ints = x.cast(DType::i32);
+  const Tensor wrong = Tensor::zeros({2});
+  CHECK(code_of([&] { ops::softmax(x, 2); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { ops::softmax(Tensor::zeros({}), 0); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { ops::softmax(ints); }) == ErrorCode::unsupported);
+  CHECK(code_of([&] { ops::layer_norm(x, wrong); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { ops::layer_norm(ints); }) == ErrorCode::unsupported);
+  CHECK(code_of([&] { ops::layer_norm(Tensor::zeros({})); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { ops::rms_norm(x, wrong); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { ops::rms_norm(ints, wrong); }) == ErrorCode::unsupported);
+}

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/implementations.h"
+#include "quern/weights.h"
+#include "support/golden_case.h"
+#include "support/tolerance.h"
+
+namespace quern {
+
+/// The same values laid out otherwise.
+enum class Layout { as_declared, transposed, stepped, reversed };
+inline constexpr Layout kLayouts[] = {Layout::as_declared, Layout::transposed, Layout::stepped,
+                                      Layout::reversed};
+
+inline Tensor laid_out(const Tensor& x, Layout layout) {
+  if (x.rank() == 0 || layout == Layout::as_declared) return x;
+  constexpr std::int64_t kBegin = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+  const int first = 0;
+  const int last = x.rank() - 1;
+  switch (layout) {
+    case Layout::transposed:
+      return x.transpose(first, last).clone().transpose(first, last);
+    case Layout::stepped: {
+      Shape wide = x.shape();
+      wide[last] *= 2;
+      Shape pairs = x.shape();
+      pairs.push_back(1);
+      const Tensor one = x.reshape(pairs);
+      pairs[last + 1] = 2;
+      return one.expand(pairs).reshape(wide).slice(last, 0, kEnd, 2);
+    }
+    case Layout::reversed:
+      return x.slice(first, kEnd, kBegin, -1).clone().slice(first, kEnd, kBegin, -1);
+    default:
+      return x;
+  }
+}
+
+inline std::string name_of(Layout layout) {
+  constexpr const char* kNames[] = {"as declared", "transposed", "stepped", "reversed"};
+  return kNames[static_cast<int>(layout)];
+}
+
+/// Where `result` is further from `expected` than the tolerance for sums of `terms` terms; empty
+/// where it is not. A float may be off by the tolerance times itself, or times the largest of all
+/// where sums can cancel (1 at most where nothing is summed).
+inline std::string difference(const Tensor& result, const Tensor& expected, std::int64_t terms) {
+  if (result.dtype() != expected.dtype() || result.shape() != expected.shape()) {
+    return fmt::format("{} {}, expected {} {}", to_string(result.dtype()),
+                       to_string(result.shape()), to_string(expected.dtype()),
+                       to_string(expected.shape()));
+  }
+  if (!is_floating(result.dtype())) {
+    const auto bytes = [](const Tensor& x) {
+      const auto size = static_cast<std::size_t>(x.numel()) * size_of(x.dtype());
+      return std::string_view(static_cast<const char*>(x.raw()), size);
+    };
+    return bytes(result) == bytes(expected) ? "" : result.to_string() + expected.to_string();
+  }
+  const Tensor wide_result = result.cast(DType::f64);
+  const Tensor wide_expected = expected.cast(DType::f64);
+  const auto got = wide_result.data<double>();
+  const auto wanted = wide_expected.data<double>();
+  double largest = 0;
+  for (const double value : wanted) {
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+  }
+  const double floor = terms > 1 ? largest : std::min(largest, 1.0);
+  const double allowed = tolerance(result.dtype(), terms);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const bool same = got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i]));
+    const double error = std::abs(got[i] - wanted[i]);
+    if (!same && !(error <= allowed * std::max(std::abs(wanted[i]), floor))) {
+      return fmt::format("element {}: {}, expected {}, off by {:.3g} where {:.3g} is allowed", i,
+                         got[i], wanted[i], error, allowed * std::max(std::abs(wanted[i]), floor));
+    }
+  }
+  return "";
+}
+
+/// One way in which a result was computed.
+struct Computed {
+  std::string by;
+  Tensor result;
+};
+
+/// What every implementation that takes `make_args()` computes. `make_args` gives fresh arguments.
+template <class Args, class MakeArgs>
+void run_each(std::span<const ops::Implementation<Args>> implementations, const MakeArgs& make_args,
+              std::vector<Computed>& results) {
+  for (const auto& implementation : implementations) {
+    const Args args = make_args();
+    if (implementation.run(args)) results.push_back({implementation.name, args.dst});
+  }
+}
+
+/// How an op runs a case: by the public function first, then by each implementation.
+struct OpUnderTest {
+  std::function<std::vector<Computed>(const GoldenCase&)> run;
+  /// Terms of the sum in one element of the result.
+  std::function<std::int64_t(const GoldenCase&)> terms = [](const GoldenCase&) { return 1; };
+};
+
+/// Runs a golden's case in every layout, by every implementation, on every Highway target.
+inline void check_op(const OpUnderTest& op, const std::string& name, const Tensor& golden) {
+  for (const Layout layout : kLayouts) {
+    GoldenCase declared = parse_golden(name);
+    for (Tensor& input : declared.inputs) input = laid_out(input, layout);
+    for (const Computed& computed : op.run(declared)) {
+      const std::string wrong =
+          difference(sampled_as(golden, computed.result), golden, op.terms(declared));
+      CHECK_MESSAGE(wrong.empty(),
+                    fmt::format("{}, {}, by {}: {}", name, name_of(layout), computed.by, wrong));
+    }
+  }
+}
+
+/// Checks every golden of the given ops, each of which must have one at least.
+inline void check_goldens(const std::map<std::string, OpUnderTest>& ops) {
+  static const Weights goldens = Weights::open("tests/data/ops_goldens.safetensors");
+  std::map<std::string, int> cases;
+  for (const std::string& name : goldens.names()) {
+    const std::string op = name.substr(0, name.find('('));
+    const auto found = ops.find(op);
+    if (found == ops.end()) continue;
+    ++cases[op];
+    check_op(found->second, name, goldens.tensor(name));
+  }
+  for (const auto& [op, under_test] : ops) CHECK_MESSAGE(cases[op] > 0, op << " has no golden");
+}
+
+}  // namespace quern
