@@ -219,14 +219,14 @@ void run_tile(const HeadLayout& layout, std::span<const KvPage> pages, std::int6
 
 }  // namespace
 
-AttentionTile::AttentionTile(std::int64_t padded_dim) : dim(padded_dim) {
+AttentionTile::AttentionTile(std::int64_t capacity, std::int64_t padded_dim) : dim(padded_dim) {
   constexpr std::size_t kVectorBytes = 64;
-  memory_.resize(static_cast<std::size_t>(kRows * (2 * dim + kPageTokens)) +
+  memory_.resize(static_cast<std::size_t>(capacity * (2 * dim + kPageTokens)) +
                  kVectorBytes / sizeof(float));
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
   queries = memory_.data() + (kVectorBytes - address % kVectorBytes) % kVectorBytes / sizeof(float);
-  sums = queries + kRows * dim;
-  scores = sums + kRows * dim;
+  sums = queries + capacity * dim;
+  scores = sums + capacity * dim;
 }
 
 void AttentionTile::reset(std::int64_t count) {
@@ -256,10 +256,10 @@ void attend(const HeadLayout& layout, std::span<const KvPage> pages, std::int64_
   settle_targets();
   const std::int64_t group = layout.heads / layout.kv_heads;
   const std::int64_t tile_queries =
-      std::clamp<std::int64_t>(AttentionTile::kRows / group, 1, count);
+      std::clamp<std::int64_t>(AttentionTile::kUsualRows / group, 1, count);
   const std::int64_t tiles = (count + tile_queries - 1) / tile_queries;
   parallel_for(layout.kv_heads * tiles, 1, [&](std::int64_t begin, std::int64_t end) {
-    AttentionTile tile(padded_head_dim(layout.head_dim));
+    AttentionTile tile(tile_queries * group, padded_head_dim(layout.head_dim));
     for (std::int64_t i = begin; i < end; ++i) {
       // Late tiles see more: neighbours in this order are the heads of one tile, of equal cost.
       const std::int64_t first_query = i / layout.kv_heads * tile_queries;

@@ -10,10 +10,11 @@ namespace quern::kernels {
 
 /// Query rows that share one key head, with the state of their online softmax.
 struct AttentionTile {
-  static constexpr std::int64_t kRows = 64;
+  /// As many as work well; a single query has as many as share its key head.
+  static constexpr std::int64_t kUsualRows = 64;
 
-  explicit AttentionTile(std::int64_t padded_dim);
-  /// Makes room for `count` rows that have seen nothing.
+  AttentionTile(std::int64_t capacity, std::int64_t padded_dim);
+  /// Makes `count` rows that have seen nothing, `capacity` at most.
   void reset(std::int64_t count);
 
   std::int64_t rows = 0;
