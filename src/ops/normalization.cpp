@@ -6,6 +6,7 @@
 #include "backend/operation.h"
 #include "core/visit.h"
 #include "kernels/rows.h"
+#include "ops/nan.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -42,6 +43,8 @@ bool softmax_reference(const SoftmaxArgs& args) {
 
 bool softmax_onednn(const SoftmaxArgs& args) {
   if (args.src.dtype() != DType::f32 && args.src.dtype() != DType::bf16) return false;
+  // oneDNN 2's logarithm is off by 1e-6 at 1, which makes probabilities above 1.
+  if (args.logarithm || contains_nan(args.src)) return false;
   const auto operation = backend::try_prepare(backend::SoftmaxDesc{
       backend::describe(args.src), backend::describe(args.dst), args.axis, args.logarithm});
   if (!operation) return false;
