@@ -99,8 +99,8 @@ enum class RotaryPairs {
 };
 
 /// Rotates the first 2 * frequencies of each head by position * frequency (Su et al., "RoFormer",
-/// 2021). x [tokens, heads, head_dim] floating; positions [tokens] i32 or i64; frequencies f32, at
-/// most head_dim / 2, in radians per position.
+/// 2021). x [tokens, heads, head_dim] f32, bf16 or f16; positions [tokens] i32 or i64; frequencies
+/// f32, at most head_dim / 2, in radians per position.
 QUERN_API Tensor rotary_embedding(const Tensor& x, const Tensor& positions,
                                   const Tensor& frequencies,
                                   RotaryPairs pairs = RotaryPairs::halves);
@@ -112,7 +112,7 @@ struct AttentionOptions {
 };
 
 /// softmax(q · kᵀ * scale) · v. q [batch, heads, queries, head_dim], k and v [batch, kv_heads,
-/// keys, head_dim] floating; kv_heads divides heads. A query that sees no key gives zeros.
+/// keys, head_dim] f32, bf16 or f16; kv_heads divides heads. A query that sees no key gives zeros.
 QUERN_API Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
                            const AttentionOptions& options = {});
 

@@ -52,8 +52,8 @@ Tensor rotary_embedding(const Tensor& x, const Tensor& positions, const Tensor& 
                         RotaryPairs pairs) {
   require(x.rank() == 3, "rotary_embedding: expected x [tokens, heads, head_dim], got {}",
           x.shape());
-  if (!is_floating(x.dtype())) {
-    fail(ErrorCode::unsupported, "rotary_embedding: expected a floating dtype, got {}", x.dtype());
+  if (x.dtype() != DType::f32 && x.dtype() != DType::bf16 && x.dtype() != DType::f16) {
+    fail(ErrorCode::unsupported, "rotary_embedding: expected f32, bf16 or f16, got {}", x.dtype());
   }
   require(positions.shape() == Shape{x.dim(0)}, "rotary_embedding: expected positions [{}], got {}",
           x.dim(0), positions.shape());
