@@ -9,8 +9,7 @@
 //   codes(block, first)     codes of the groups from `first` on, as many as a vector has lanes
 //   scales(block, out)      of all groups
 // The layouts are ggml's.
-#include "kernels/group_scales.h"
-#include "kernels/lanes-inl.h"
+#include "kernels/group_scales-inl.h"
 
 #if defined(QUERN_KERNELS_BLOCK32_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUERN_KERNELS_BLOCK32_INL_H_
@@ -28,24 +27,13 @@ struct Codes {
   VU8 first, second;
 };
 
-/// The f16 that starts each of eight blocks, for both halves of a group.
-HWY_INLINE void read_f16_scales(const std::uint8_t* p, int stride, float* out) {
-  alignas(16) std::uint64_t halves[2];
-  for (int i = 0; i < 2; ++i) {
-    const std::uint8_t* at = p + 4 * i * stride;
-    halves[i] = std::uint64_t{load_u16(at)} | std::uint64_t{load_u16(at + stride)} << 16 |
-                std::uint64_t{load_u16(at + 2 * stride)} << 32 |
-                std::uint64_t{load_u16(at + 3 * stride)} << 48;
+/// The f16 that starts each of eight blocks.
+HWY_INLINE void read_f16_scales(const std::uint8_t* p, int stride, GroupFloats& out) {
+  std::uint64_t words[2] = {0, 0};
+  for (int i = 0; i < kGroups; ++i) {
+    words[i / 4] |= std::uint64_t{load_as<std::uint16_t>(p + i * stride)} << i % 4 * 16;
   }
-  const hn::CappedTag<float, kGroups> df;
-  const hn::Rebind<std::uint16_t, decltype(df)> d16;
-  const hn::Rebind<hwy::float16_t, decltype(df)> dh;
-  for (std::size_t i = 0; i < kGroups; i += hn::Lanes(df)) {
-    const auto* bits = reinterpret_cast<const std::uint16_t*>(halves) + i;
-    const auto scales = hn::PromoteTo(df, hn::BitCast(dh, hn::LoadU(d16, bits)));
-    hn::Store(scales, df, out + i);
-    hn::Store(scales, df, out + kGroups + i);
-  }
+  out.widen_f16(bytes_of(words[0], words[1]));
 }
 
 /// Blocks that begin with an f16 scale and, where kHasOffset, an f16 offset.
@@ -154,12 +142,18 @@ struct MXFP4 {
             hn::TableLookupBytes(values, nibbles.second)};
   }
 
+  /// 2^(e - 128), subnormal for e of 0 and 1.
   static HWY_INLINE void scales(const std::uint8_t* block, GroupScales& out) {
-    for (int group = 0; group < kGroups; ++group) {
-      // 2^(e - 128), which is subnormal for e of 0 and 1.
-      const std::uint32_t e = block[group * kBlock];
-      const float scale = std::bit_cast<float>(e < 2 ? 0x00200000u << e : (e - 1) << 23);
-      out.scales[group] = out.scales[kGroups + group] = scale;
+    std::uint64_t exponents = 0;
+    for (int i = 0; i < kGroups; ++i) exponents |= std::uint64_t{block[i * kBlock]} << 8 * i;
+    VI32 wide[kScaleVectors];
+    promote<std::uint8_t>(bytes_of(exponents, exponents), wide);
+    for (int i = 0; i < kScaleVectors; ++i) {
+      const auto high = hn::Gt(wide[i], hn::Set(DI32(), 127));
+      const auto step = hn::IfThenElse(high, hn::Set(DI32(), -1), hn::Set(DI32(), 1));
+      const auto power = hn::BitCast(DF32(), hn::ShiftLeft<23>(hn::Add(wide[i], step)));
+      const auto quarter = hn::Mul(power, hn::Set(DF32(), 0.25f));
+      out.scales.parts[i] = hn::IfThenElse(hn::RebindMask(DF32(), high), power, quarter);
     }
   }
 };

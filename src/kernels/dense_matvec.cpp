@@ -33,15 +33,19 @@ HWY_INLINE void add_vectors(const T* const (&rows)[kRows], std::int64_t at, cons
   }
   for (int column = 0; column < columns; ++column) {
     const float* a = src + column * src_stride + at;
+    VF32 totals[kRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) totals[r] = sums[column * kRows + r];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const VF32 activations = hn::LoadU(DF32(), a + v * kFloats);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
-        VF32& sum = sums[column * kRows + r];
-        sum = hn::MulAdd(weights[r][v], activations, sum);
+        totals[r] = hn::MulAdd(weights[r][v], activations, totals[r]);
       }
     }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) sums[column * kRows + r] = totals[r];
   }
 }
 

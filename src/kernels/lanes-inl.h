@@ -47,6 +47,16 @@ HWY_INLINE VU8 load_pairs(const std::uint8_t* p, std::ptrdiff_t stride) {
   }
 }
 
+/// 16 bytes from p for lanes 0 and 1, p + 32 for lanes 2 and 3.
+HWY_INLINE VU8 load_twice(const std::uint8_t* p) {
+  if constexpr (kLanes < 4) {
+    return load_same(p);
+  } else {
+    const hn::Half<DU8> dh;
+    return hn::Combine(DU8(), hn::LoadDup128(dh, p + 32), hn::LoadDup128(dh, p));
+  }
+}
+
 /// 16 bytes from p for lanes 0 and 2, p + stride for lanes 1 and 3.
 HWY_INLINE VU8 load_alternating(const std::uint8_t* p, std::ptrdiff_t stride) {
   if constexpr (kLanes < 4) {
@@ -112,19 +122,6 @@ struct LaneOfGroup {
   }
 };
 inline constexpr LaneOfGroup kLaneOfGroup;
-
-/// One float a group for each 32-bit lane: four times values[8 * half + first], four times the
-/// next, and so on. `values` has 16 elements.
-HWY_INLINE VF32 spread_groups(const float* values, int half, int first) {
-  const DF32 df;
-  const int at = kGroups * half + first;
-  if constexpr (kLanes == 1) {
-    return hn::Set(df, values[at]);
-  } else {
-    const auto indices = hn::SetTableIndices(df, kLaneOfGroup.lanes + 4 * at);
-    return hn::TableLookupLanes(hn::Load(df, values + at / kFloats * kFloats), indices);
-  }
-}
 
 #endif  // HWY_TARGET != HWY_SCALAR
 }  // namespace quern::kernels::HWY_NAMESPACE

@@ -19,15 +19,14 @@ std::int64_t rows_per_range(std::int64_t bytes_per_row) {
 
 std::shared_ptr<const ActivationBlock> quantise_rows(const float* src, std::int64_t m,
                                                      std::int64_t k, std::int64_t src_stride) {
-  const std::int64_t stride = superblocks(k);
-  const auto bytes = static_cast<std::size_t>(m * stride) * sizeof(ActivationBlock);
+  const auto bytes = static_cast<std::size_t>(m * superblocks(k)) * sizeof(ActivationBlock);
   std::shared_ptr<std::byte> buffer = allocate_buffer(bytes);
   auto* blocks = reinterpret_cast<ActivationBlock*>(buffer.get());
   constexpr std::int64_t kValues = 64 * 1024;
   parallel_for(m, kValues / std::max<std::int64_t>(k, 1) + 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t i = begin; i < end; ++i) {
-                   quantise_row(src + i * src_stride, k, blocks + i * stride);
+                   quantise_row(src + i * src_stride, k, blocks + i, m);
                  }
                });
   return {std::move(buffer), blocks};

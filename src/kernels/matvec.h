@@ -21,7 +21,7 @@ class ActivationRows {
   std::int64_t src_stride() const noexcept { return src_stride_; }
   std::int64_t m() const noexcept { return m_; }
   std::int64_t k() const noexcept { return k_; }
-  /// The rounded rows, one after another; null with `Accuracy::exact`.
+  /// The rounded rows, `[superblocks(k), m]`; null with `Accuracy::exact`.
   const struct ActivationBlock* blocks() const noexcept { return blocks_.get(); }
 
  private:

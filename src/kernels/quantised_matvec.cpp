@@ -11,6 +11,8 @@
 #define HWY_TARGET_INCLUDE "kernels/quantised_matvec.cpp"
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
+
 #include "kernels/encodings-inl.h"
 
 QUERN_BEFORE_NAMESPACE();
@@ -19,119 +21,118 @@ namespace quern::kernels::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
 inline constexpr int kMaxColumns = 16;
+/// How far ahead of its use a weight is fetched. The next rows follow, so it need not stop at the
+/// end of one; a prefetch beyond the end of the file is harmless.
+inline constexpr int kPrefetchBytes = 8192;
 
-/// One superblock of kRows weight rows, and what is the same for all activation rows.
-template <class E, int kRows>
-struct WeightStep {
-  GroupScales groups[kRows];
-  VF32 offsets[kRows][kHalves / kFloats];
+/// Zero point of the codes as the dot products see them.
+template <class E>
+inline constexpr int kZeroOf = E::kSigned ? kPreparedOffset : E::kZero;
+template <class E>
+inline constexpr bool kHasOffsets = E::kOffsets || kZeroOf<E> != 0;
 
-  HWY_INLINE void load_scales(const std::uint8_t* const (&blocks)[kRows]) {
+/// Scales of all groups, and the offsets of those that have any, zero points included.
+template <class E>
+HWY_INLINE void load_scales(const std::uint8_t* block, GroupScales& groups) {
+  E::scales(block, groups);
+  if constexpr (!E::kOffsets && kZeroOf<E> != 0) {
+    groups.offsets = groups.scales;
+    groups.offsets.multiply(static_cast<float>(-kZeroOf<E>));
+  }
+}
+
+/// Codes and scales of the groups that one vector spans.
+template <class E>
+struct WeightChunk {
+  Codes codes;
+  VF32 scales, second_scales;
+
+  HWY_INLINE void load(const std::uint8_t* block, const GroupScales& groups, int first) {
+    codes = E::codes(block, first);
+    if constexpr (E::kSigned) codes = {prepare_i8(codes.first), prepare_i8(codes.second)};
+    scales = groups.scales.spread(0, first);
+    if constexpr (E::kHalved) second_scales = groups.scales.spread(1, first);
+  }
+
+  HWY_INLINE VF32 add_products(VF32 sum, VI8 first, VI8 second, VF32 a_scales) const {
     const DF32 df;
-    for (int r = 0; r < kRows; ++r) {
-      E::scales(blocks[r], groups[r]);
-      for (int i = 0; i < kHalves / kFloats; ++i) {
-        if constexpr (E::kOffsets) {
-          offsets[r][i] = hn::Load(df, groups[r].offsets + i * kFloats);
-        } else if constexpr (kZero != 0) {
-          const VF32 scales = hn::Load(df, groups[r].scales + i * kFloats);
-          offsets[r][i] = hn::Mul(scales, hn::Set(df, static_cast<float>(-kZero)));
-        }
-      }
+    const VI32 zero = hn::Zero(DI32());
+    if constexpr (E::kHalved) {
+      const VF32 a = hn::ConvertTo(df, dot(zero, codes.first, first));
+      const VF32 b = hn::ConvertTo(df, dot(zero, codes.second, second));
+      sum = hn::MulAdd(a, hn::Mul(scales, a_scales), sum);
+      return hn::MulAdd(b, hn::Mul(second_scales, a_scales), sum);
+    } else {
+      const VI32 both = dot(dot(zero, codes.first, first), codes.second, second);
+      return hn::MulAdd(hn::ConvertTo(df, both), hn::Mul(scales, a_scales), sum);
     }
   }
 
-  static constexpr int kZero = E::kSigned ? kPreparedOffset : E::kZero;
-  static constexpr bool kAnyOffsets = E::kOffsets || kZero != 0;
+  static HWY_INLINE VI32 dot(VI32 sum, VU8 weights, VI8 activations) {
+    if constexpr (E::kSigned) {
+      return dot_prepared(sum, weights, activations);
+    } else {
+      return dot_u7(sum, weights, activations);
+    }
+  }
 };
 
-template <class E>
-HWY_INLINE Codes prepared_codes(const std::uint8_t* block, int first) {
-  const Codes codes = E::codes(block, first);
-  if constexpr (E::kSigned) {
-    return {prepare_i8(codes.first), prepare_i8(codes.second)};
-  } else {
-    return codes;
-  }
-}
-
-template <class E>
-HWY_INLINE VI32 dot_codes(VI32 sum, VU8 codes, VI8 activations) {
-  if constexpr (E::kSigned) {
-    return dot_prepared(sum, codes, activations);
-  } else {
-    return dot_u7(sum, codes, activations);
-  }
-}
-
 /// sums[column][row] += the products of one superblock. `src` points to the superblock's
-/// activations, the next column's are `src_stride` further.
-template <class E, int kRows>
+/// activations, the next column's follow.
+template <class E, int kRows, int kColumns>
 HWY_INLINE void add_superblock(const std::uint8_t* const (&blocks)[kRows],
-                               const ActivationBlock* src, std::int64_t src_stride, int columns,
-                               VF32* sums) {
+                               const ActivationBlock* src, int columns, VF32* sums) {
   const DF32 df;
   const DI8 d8;
-  WeightStep<E, kRows> step;
-  step.load_scales(blocks);
+  GroupScales groups[kRows];
+  for (int r = 0; r < kRows; ++r) load_scales<E>(blocks[r], groups[r]);
 #pragma GCC unroll 8
   for (int first = 0; first < kGroups; first += kLanes) {
-    Codes codes[kRows];
-    VF32 scales[kRows], second_scales[kRows];
+    WeightChunk<E> chunks[kRows];
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      codes[r] = prepared_codes<E>(blocks[r], first);
-      scales[r] = spread_groups(step.groups[r].scales, 0, first);
-      if constexpr (E::kHalved) second_scales[r] = spread_groups(step.groups[r].scales, 1, first);
-    }
+    for (int r = 0; r < kRows; ++r) chunks[r].load(blocks[r], groups[r], first);
     for (int column = 0; column < columns; ++column) {
-      const ActivationBlock& a = src[column * src_stride];
+      const ActivationBlock& a = src[column];
+      VF32 totals[kRows];
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) totals[r] = sums[column * kRows + r];
+      if (kHasOffsets<E> && first == 0) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kScaleVectors; ++i) {
+          const VF32 a_sums = hn::Load(df, a.sums + i * kFloats);
+#pragma GCC unroll 4
+          for (int r = 0; r < kRows; ++r) {
+            totals[r] = hn::MulAdd(groups[r].offsets.parts[i], a_sums, totals[r]);
+          }
+        }
+      }
       const VI8 a_first = hn::Load(d8, a.codes + ActivationBlock::codes_at(first, 0));
       const VI8 a_second = hn::Load(d8, a.codes + ActivationBlock::codes_at(first, 1));
       const VF32 a_scales = hn::Load(df, a.scales + 4 * first);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
-        VF32& sum = sums[column * kRows + r];
-        VI32 dot = dot_codes<E>(hn::Zero(DI32()), codes[r].first, a_first);
-        if constexpr (E::kHalved) {
-          sum = hn::MulAdd(hn::ConvertTo(df, dot), hn::Mul(scales[r], a_scales), sum);
-          dot = dot_codes<E>(hn::Zero(DI32()), codes[r].second, a_second);
-          sum = hn::MulAdd(hn::ConvertTo(df, dot), hn::Mul(second_scales[r], a_scales), sum);
-        } else {
-          dot = dot_codes<E>(dot, codes[r].second, a_second);
-          sum = hn::MulAdd(hn::ConvertTo(df, dot), hn::Mul(scales[r], a_scales), sum);
-        }
+        totals[r] = chunks[r].add_products(totals[r], a_first, a_second, a_scales);
       }
-    }
-  }
-  if constexpr (WeightStep<E, kRows>::kAnyOffsets) {
-    for (int column = 0; column < columns; ++column) {
-      const ActivationBlock& a = src[column * src_stride];
 #pragma GCC unroll 4
-      for (int i = 0; i < kHalves / kFloats; ++i) {
-        const VF32 a_sums = hn::Load(df, a.sums + i * kFloats);
-#pragma GCC unroll 4
-        for (int r = 0; r < kRows; ++r) {
-          VF32& sum = sums[column * kRows + r];
-          sum = hn::MulAdd(step.offsets[r][i], a_sums, sum);
-        }
-      }
+      for (int r = 0; r < kRows; ++r) sums[column * kRows + r] = totals[r];
     }
   }
 }
 
-/// kRows weight rows times `columns` activation rows.
+/// kRows weight rows times `columns` activation rows, of which `src` has `m`.
 template <class E, int kRows, int kColumns>
 HWY_INLINE void multiply_tile(const std::uint8_t* const (&rows)[kRows], std::int64_t k,
-                              const ActivationBlock* src, int columns, VF32* sums) {
-  const std::int64_t src_stride = superblocks(k);
+                              const ActivationBlock* src, std::int64_t m, int columns, VF32* sums) {
   const std::int64_t whole = k / kSuperblock;
   for (int i = 0; i < columns * kRows; ++i) sums[i] = hn::Zero(DF32());
   const std::uint8_t* blocks[kRows];
   for (std::int64_t i = 0; i < whole; ++i) {
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) blocks[r] = rows[r] + i * E::kBytes;
-    add_superblock<E, kRows>(blocks, src + i, src_stride, columns, sums);
+    for (int r = 0; r < kRows; ++r) {
+      blocks[r] = rows[r] + i * E::kBytes;
+      for (int at = 0; at < E::kBytes; at += 64) hwy::Prefetch(blocks[r] + kPrefetchBytes + at);
+    }
+    add_superblock<E, kRows, kColumns>(blocks, src + i * m, columns, sums);
   }
   if (const std::int64_t rest = k % kSuperblock; rest > 0) {
     std::uint8_t padded[kRows][E::kBytes] = {};
@@ -140,7 +141,7 @@ HWY_INLINE void multiply_tile(const std::uint8_t* const (&rows)[kRows], std::int
                   static_cast<std::size_t>(E::kBytes / kGroups * (rest / kGroup)));
       blocks[r] = padded[r];
     }
-    add_superblock<E, kRows>(blocks, src + whole, src_stride, columns, sums);
+    add_superblock<E, kRows, kColumns>(blocks, src + whole * m, columns, sums);
   }
 }
 
@@ -158,8 +159,8 @@ void multiply(const QuantisedProduct& product, std::int64_t begin, std::int64_t 
       const int columns =
           kColumns == 1 ? 1
                         : static_cast<int>(std::min<std::int64_t>(kColumns, product.m - column));
-      multiply_tile<E, kRows, kColumns>(
-          rows, product.k, product.src + column * superblocks(product.k), columns, sums);
+      multiply_tile<E, kRows, kColumns>(rows, product.k, product.src + column, product.m, columns,
+                                        sums);
       for (int i = 0; i < columns; ++i) {
         float* dst = product.dst + (column + i) * product.dst_stride + row;
         for (int r = 0; r < kRows && row + r < end; ++r) {
@@ -173,7 +174,7 @@ void multiply(const QuantisedProduct& product, std::int64_t begin, std::int64_t 
 template <class E>
 void multiply_rows_of(const QuantisedProduct& product, std::int64_t begin, std::int64_t end) {
   if (product.m == 1) return multiply<E, 4, 1>(product, begin, end);
-  multiply<E, 2, kMaxColumns>(product, begin, end);
+  multiply<E, 4, kMaxColumns>(product, begin, end);
 }
 
 QuantisedKernel target_kernel(Encoding encoding) {
@@ -226,10 +227,11 @@ HWY_INLINE void quantise_superblock(const float* src, ActivationBlock& dst) {
   }
 }
 
-void quantise(const float* src, std::int64_t k, ActivationBlock* dst) {
+void quantise(const float* src, std::int64_t k, ActivationBlock* dst, std::int64_t dst_stride) {
   for (; k >= kSuperblock; k -= kSuperblock) {
-    quantise_superblock(src, *dst++);
+    quantise_superblock(src, *dst);
     src += kSuperblock;
+    dst += dst_stride;
   }
   if (k == 0) return;
   float padded[kSuperblock] = {};
@@ -251,9 +253,9 @@ QuantisedKernel quantised_kernel(Encoding encoding) {
   return HWY_DYNAMIC_DISPATCH(target_kernel)(encoding);
 }
 
-void quantise_row(const float* src, std::int64_t k, ActivationBlock* dst) {
+void quantise_row(const float* src, std::int64_t k, ActivationBlock* dst, std::int64_t dst_stride) {
   settle_targets();
-  HWY_DYNAMIC_DISPATCH(quantise)(src, k, dst);
+  HWY_DYNAMIC_DISPATCH(quantise)(src, k, dst, dst_stride);
 }
 
 }  // namespace quern::kernels

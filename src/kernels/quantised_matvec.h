@@ -13,7 +13,7 @@ struct QuantisedProduct {
   const std::byte* weight = nullptr;
   std::int64_t row_bytes = 0;
   std::int64_t k = 0;
-  const ActivationBlock* src = nullptr;  ///< [m][superblocks(k)]
+  const ActivationBlock* src = nullptr;  ///< [superblocks(k)][m]
   std::int64_t m = 0;
   float* dst = nullptr;
   std::int64_t dst_stride = 0;
@@ -26,7 +26,7 @@ using QuantisedKernel = void (*)(const QuantisedProduct& product, std::int64_t b
 /// Null where this machine or the encoding has no such kernel.
 QuantisedKernel quantised_kernel(Encoding encoding);
 
-/// Rounds a row of k values; writes superblocks(k) blocks.
-void quantise_row(const float* src, std::int64_t k, ActivationBlock* dst);
+/// Rounds a row of k values to superblocks(k) blocks, `dst_stride` blocks apart.
+void quantise_row(const float* src, std::int64_t k, ActivationBlock* dst, std::int64_t dst_stride);
 
 }  // namespace quern::kernels

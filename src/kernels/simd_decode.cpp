@@ -38,6 +38,11 @@ template <class E>
 HWY_INLINE void decode_superblock(const std::uint8_t* block, float* out) {
   GroupScales groups;
   E::scales(block, groups);
+  alignas(64) float scales[kHalves], offsets[kHalves];
+  for (int i = 0; i < kScaleVectors; ++i) {
+    hn::Store(groups.scales.parts[i], DF32(), scales + i * kFloats);
+    if constexpr (E::kOffsets) hn::Store(groups.offsets.parts[i], DF32(), offsets + i * kFloats);
+  }
   alignas(64) std::uint8_t bytes[kSuperblock];
   for (int first = 0; first < kGroups; first += kLanes) {
     const Codes codes = E::codes(block, first);
@@ -46,8 +51,8 @@ HWY_INLINE void decode_superblock(const std::uint8_t* block, float* out) {
   }
   for (int i = 0; i < kHalves; ++i) {
     const int at = kGroups * (i % 2) + i / 2;
-    decode_half<E>(bytes + ActivationBlock::codes_at(i / 2, i % 2), groups.scales[at],
-                   E::kOffsets ? groups.offsets[at] : 0.f, out + kHalf * i);
+    decode_half<E>(bytes + ActivationBlock::codes_at(i / 2, i % 2), scales[at],
+                   E::kOffsets ? offsets[at] : 0.f, out + kHalf * i);
   }
 }
 
