@@ -33,8 +33,8 @@ measure_quern() {
   start=$(date +%s.%N)
   "${ahead[@]}" "$quern" generate -m "$file" --threads "$threads" -p once -n 1 --temp 0 > /dev/null 2>&1
   sample "$1 first token, s" quern "$(seconds_since "$start")"
-  sample "$1 load, s" alone "$(field load_seconds <<< "$row")"
-  sample "$1 resident, share of file" alone \
+  sample "$1 load, s" quern "$(field load_seconds <<< "$row")"
+  sample "$1 resident, share of file" quern \
     "$(awk "BEGIN { print $(field resident_bytes_after_load <<< "$row") / $(stat -c %s "$file") }")"
 }
 
