@@ -1,7 +1,9 @@
 """An LLM architecture is named only in its own file and in the table of them all.
 
-Names are those of the files of src/llm/arch/ and the strings of its table.cpp. src/tokenizer may use
-them: GGUF names types of tokenizers after models.
+Names are those of the files of src/llm/arch/ (but of those with a header, which architectures
+share), and the strings with which such a file, or table.cpp, says what it is called:
+`return {"name", {"alias", ...}, load}`. src/tokenizer may use them: GGUF names types of tokenizers
+after models.
 """
 
 import re
@@ -9,24 +11,38 @@ import re
 from project import without
 
 OWN = "src/llm/arch/"
-FREE = (OWN, "src/tokenizer/", "include/quern/tokenizer.h")
+DESCRIPTION = re.compile(r"Architecture \w+\(\) \{\s*return (\{.*?\});", re.DOTALL)
+FREE = ("src/tokenizer/", "include/quern/tokenizer.h")
+
+
+def names_in(project, files):
+    """{architecture: its own file}"""
+    names = {}
+    for name in files:
+        text = without(project.text(name), strings=False)
+        if name == OWN + "table.cpp":
+            described = [re.sub(r"^\s*#\s*include.*$", "", text, flags=re.M)]
+        else:
+            described = DESCRIPTION.findall(text)
+            names[name[len(OWN) : -len(".cpp")]] = name
+        for string in re.findall(r'"([\w-]+)"', " ".join(described)):
+            names.setdefault(string.split("For")[0].lower(), name)
+    return names
 
 
 def check(project):
-    files = project.files(OWN + r"\w+\.cpp")
-    names = {name[len(OWN) : -len(".cpp")] for name in files} - {"table"}
-    if f"{OWN}table.cpp" in files:
-        table = without(project.text(f"{OWN}table.cpp"), strings=False)
-        table = re.sub(r"^\s*#\s*include.*$", "", table, flags=re.M)
-        names |= set(re.findall(r'"([\w-]+)"', table))
+    files = [
+        name
+        for name in project.files(OWN + r"\w+\.cpp")
+        if name.replace(".cpp", ".h") not in project.names
+    ]
     complaints = []
-    for arch in sorted(names):
-        # "llama", "Llama-2" and "LlamaModel", but neither "llama.cpp" nor "llama3", a way to scale
-        # rotary angles.
-        spelt = re.compile(rf"(?<![A-Za-z0-9])(?i:{re.escape(arch)})(?![a-z0-9]|\.cpp)")
-        own_file = {f"{OWN}{arch}.cpp", f"{OWN}{arch}.h", f"{OWN}table.cpp"}
+    for arch, own_file in sorted(names_in(project, files).items()):
+        # "llama", "Llama-2" and "LlamaModel", but not the program ("llama.cpp", "llama-bench"), nor
+        # "llama3", a way to scale rotary angles.
+        spelt = re.compile(rf"(?<![A-Za-z0-9])(?i:{re.escape(arch)})(?![a-z0-9]|\.cpp|-bench)")
         for name in project.files(r"(src|include)/.*\.(h|cpp|inc)"):
-            if name in own_file or (name.startswith(FREE) and not name.startswith(OWN)):
+            if name in (own_file, f"{OWN}table.cpp") or name.startswith(FREE):
                 continue
             for number, line in enumerate(project.text(name).splitlines(), 1):
                 if spelt.search(line):
@@ -35,18 +51,26 @@ def check(project):
 
 
 TREE = {
-    "src/llm/arch/llama.cpp": '// Llama\nConfig read() { return {"llama"}; }\n',
-    "src/llm/arch/qwen2.cpp": "",
-    "src/llm/arch/table.cpp": """#include "llm/arch/table.h"
-Arch table[] = {{"llama", llama}, {"qwen2", qwen2}, {"mistral", llama}};
+    "src/llm/arch/llama.cpp": """// Llama
+Architecture llama() {
+  return {"llama", {"llama", "LlamaForCausalLM", "MistralForCausalLM"}, load};
+}
+f("silu");
 """,
-    "src/tokenizer/gguf.cpp": 'if (type == "llama") {}\n',
-    "src/llm/model.cpp": 'const char* scaling = "llama3";  // as llama.cpp does\n',
+    "src/llm/arch/qwen2.cpp": "",
+    "src/llm/arch/table.cpp": """#include "llm/arch/architecture.h"
+Architecture table[] = {llama(), qwen2()};
+""",
+    "src/llm/arch/attention.h": "",
+    "src/llm/arch/attention.cpp": '#include "llm/arch/attention.h"',
+    "src/tokenizer/gguf.cpp": 'if (type == "llama") {}',
+    "src/llm/model.cpp": 'f("llama3", "silu");  // as llama.cpp does',
 }
 FINE = TREE
 BROKEN = [
-    ({**TREE, "src/llm/model.cpp": '\nf("llama");\n'}, "model.cpp:2: names the architecture llama"),
-    ({**TREE, "include/quern/llm.h": "class LlamaModel;\n"}, "names the architecture llama"),
-    ({**TREE, "src/llm/chat.cpp": 'f("mistral");\n'}, "names the architecture mistral"),
-    ({**TREE, "src/llm/arch/qwen2.cpp": "// like Llama\n"}, "qwen2.cpp:1: names the architecture"),
+    ({**TREE, "src/llm/chat.cpp": '\nf("llama");\n'}, "chat.cpp:2: names the architecture llama"),
+    ({**TREE, "include/quern/llm.h": "class LlamaModel;"}, "names the architecture llama"),
+    ({**TREE, "src/llm/chat.cpp": 'f("mistral");'}, "names the architecture mistral"),
+    ({**TREE, "src/llm/arch/qwen2.cpp": "// like Llama"}, "qwen2.cpp:1: names the architecture"),
+    ({**TREE, "src/llm/arch/attention.h": "// for qwen2"}, "attention.h:1: names the architecture"),
 ]
