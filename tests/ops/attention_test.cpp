@@ -1,5 +1,5 @@
+#include "kernels/each_target.h"
 #include "quern/ops.h"
-#include "support/each_target.h"
 #include "support/error_code.h"
 #include "support/op_check.h"
 

@@ -1,7 +1,7 @@
+#include "kernels/each_target.h"
 #include "ops/binary.h"
 #include "ops/eltwise.h"
 #include "quern/ops.h"
-#include "support/each_target.h"
 #include "support/error_code.h"
 #include "support/op_check.h"
 
