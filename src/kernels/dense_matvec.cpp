@@ -9,10 +9,13 @@
 #include "kernels/simd.h"
 #include "kernels/simd_decode.h"
 #include "kernels/targets.h"
+#include "kernels/weight_prefetch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dense_matvec.cpp"
 #include <hwy/foreach_target.h>
+
+#include <hwy/cache_control.h>
 
 #include "kernels/load_f32-inl.h"
 
@@ -20,48 +23,39 @@ QUERN_BEFORE_NAMESPACE();
 namespace quern::kernels::HWY_NAMESPACE {
 
 inline constexpr int kMaxColumns = 16;
+inline constexpr int kTileRows = 4;
 
-/// sums[column][row] += the products of kVectors vectors from `at` on.
-template <int kVectors, class T, int kRows>
-HWY_INLINE void add_vectors(const T* const (&rows)[kRows], std::int64_t at, const float* src,
-                            std::int64_t src_stride, int columns, VF32* sums) {
-  VF32 weights[kRows][kVectors];
+/// sums[column][row] += the products of a chunk of each row. `src` points to the chunk's
+/// activations, the next column's follow.
+template <class T>
+HWY_INLINE void add_chunk(const T* const (&rows)[kTileRows], const float* src, int columns,
+                          VF32* sums) {
+  constexpr int kVectors = HWY_CAP_GE512 ? 4 : 2;  // of each row are kept for all columns
+#pragma GCC unroll 16
+  for (int at = 0; at < kDenseChunk; at += kVectors * kFloats) {
+    VF32 weights[kTileRows][kVectors];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) weights[r][v] = load_f32(rows[r] + at + v * kFloats);
-  }
-  for (int column = 0; column < columns; ++column) {
-    const float* a = src + column * src_stride + at;
-    VF32 totals[kRows];
+    for (int r = 0; r < kTileRows; ++r) {
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) totals[r] = sums[column * kRows + r];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      const VF32 activations = hn::LoadU(DF32(), a + v * kFloats);
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        totals[r] = hn::MulAdd(weights[r][v], activations, totals[r]);
-      }
+      for (int v = 0; v < kVectors; ++v) weights[r][v] = load_f32(rows[r] + at + v * kFloats);
     }
+    for (int column = 0; column < columns; ++column) {
+      const float* a = src + column * kDenseChunk + at;
+      VF32 totals[kTileRows];
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) sums[column * kRows + r] = totals[r];
+      for (int r = 0; r < kTileRows; ++r) totals[r] = sums[column * kTileRows + r];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const VF32 activations = hn::Load(DF32(), a + v * kFloats);
+#pragma GCC unroll 4
+        for (int r = 0; r < kTileRows; ++r) {
+          totals[r] = hn::MulAdd(weights[r][v], activations, totals[r]);
+        }
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < kTileRows; ++r) sums[column * kTileRows + r] = totals[r];
+    }
   }
-}
-
-/// As many of `count` products as make whole vectors; returns how many.
-template <class T, int kRows>
-HWY_INLINE std::int64_t add_run(const T* const (&rows)[kRows], std::int64_t count, const float* src,
-                                std::int64_t src_stride, int columns, VF32* sums) {
-  constexpr int kVectors = HWY_CAP_GE512 ? 4 : 2;
-  std::int64_t i = 0;
-  for (; i + kVectors * kFloats <= count; i += kVectors * kFloats) {
-    add_vectors<kVectors>(rows, i, src, src_stride, columns, sums);
-  }
-  for (; i + kFloats <= count; i += kFloats) {
-    add_vectors<1>(rows, i, src, src_stride, columns, sums);
-  }
-  return i;
 }
 
 /// Rows as dense elements of type T.
@@ -69,22 +63,39 @@ template <class T>
 struct DenseRows {
   const DenseProduct& product;
 
-  template <int kRows>
-  HWY_INLINE void multiply(const std::int64_t (&rows)[kRows], const float* src, int columns,
-                           VF32* sums, float* rest) const {
+  HWY_INLINE void multiply(const std::int64_t (&rows)[kTileRows], const float* src, int columns,
+                           VF32* sums) const {
     const std::int64_t k = product.weight.k;
-    const T* at[kRows];
-    for (int r = 0; r < kRows; ++r) {
+    const std::int64_t whole = k / kDenseChunk;
+    const std::int64_t src_stride = product.m * kDenseChunk;
+    const T* at[kTileRows];
+    for (int r = 0; r < kTileRows; ++r) {
       at[r] = reinterpret_cast<const T*>(product.weight.data) + rows[r] * k;
     }
-    const std::int64_t done = add_run(at, k, src, product.src_stride, columns, sums);
-    for (int i = 0; i < columns * kRows; ++i) {
-      rest[i] = 0.f;
-      for (std::int64_t j = done; j < k; ++j) {
-        T weight;
-        std::memcpy(&weight, at[i % kRows] + j, sizeof weight);
-        rest[i] += static_cast<float>(weight) * src[i / kRows * product.src_stride + j];
+    constexpr auto kElement = static_cast<std::int64_t>(sizeof(T));
+    const WeightPrefetch prefetch(k * kElement, kTileRows);
+    for (std::int64_t i = 0; i < whole; ++i) {
+      const std::int64_t ahead = prefetch.distance(i * kDenseChunk * kElement);
+      const T* chunks[kTileRows];
+#pragma GCC unroll 4
+      for (int r = 0; r < kTileRows; ++r) {
+        chunks[r] = at[r] + i * kDenseChunk;
+        const auto* later = reinterpret_cast<const std::uint8_t*>(chunks[r]) + ahead;
+        for (std::size_t line = 0; line < kDenseChunk * sizeof(T); line += 64) {
+          hwy::Prefetch(later + line);
+        }
       }
+      add_chunk(chunks, src + i * src_stride, columns, sums);
+    }
+    if (const std::int64_t rest = k % kDenseChunk; rest > 0) {
+      alignas(64) std::byte padded[kTileRows][kDenseChunk * sizeof(T)] = {};
+      const T* chunks[kTileRows];
+      for (int r = 0; r < kTileRows; ++r) {
+        std::memcpy(padded[r], at[r] + whole * kDenseChunk,
+                    static_cast<std::size_t>(rest) * sizeof(T));
+        chunks[r] = reinterpret_cast<const T*>(padded[r]);
+      }
+      add_chunk(chunks, src + whole * src_stride, columns, sums);
     }
   }
 };
@@ -95,45 +106,45 @@ struct DecodedRows {
   DecodeBlocks decode;
   BlockFormat block;
 
-  template <int kRows>
-  HWY_INLINE void multiply(const std::int64_t (&rows)[kRows], const float* src, int columns,
-                           VF32* sums, float* rest) const {
+  HWY_INLINE void multiply(const std::int64_t (&rows)[kTileRows], const float* src, int columns,
+                           VF32* sums) const {
     const std::int64_t k = product.weight.k;
     const std::int64_t row_bytes = k / block.values * block.bytes;
-    alignas(64) float decoded[kRows][kSuperblock];
-    const float* at[kRows];
-    for (int r = 0; r < kRows; ++r) at[r] = decoded[r];
+    alignas(64) float decoded[kTileRows][kSuperblock];
     for (std::int64_t i = 0; i < k; i += kSuperblock) {
       const std::int64_t count = std::min<std::int64_t>(kSuperblock, k - i);
-      for (int r = 0; r < kRows; ++r) {
+      const std::int64_t padded = (count + kDenseChunk - 1) / kDenseChunk * kDenseChunk;
+      for (int r = 0; r < kTileRows; ++r) {
         const std::byte* blocks = product.weight.data + rows[r] * row_bytes;
         decode(product.weight.encoding, blocks + i / block.values * block.bytes, decoded[r], count);
+        std::fill(decoded[r] + count, decoded[r] + padded, 0.f);
       }
-      add_run(at, count, src + i, product.src_stride, columns, sums);
+      for (std::int64_t at = 0; at < padded; at += kDenseChunk) {
+        const float* chunks[kTileRows];
+        for (int r = 0; r < kTileRows; ++r) chunks[r] = decoded[r] + at;
+        add_chunk(chunks, src + (i + at) * product.m, columns, sums);
+      }
     }
-    std::fill_n(rest, columns * kRows, 0.f);
   }
 };
 
-template <int kRows, int kColumns, class Rows>
+template <int kColumns, class Rows>
 void multiply_tiles(const DenseProduct& product, const Rows& weight, std::int64_t begin,
                     std::int64_t end) {
-  VF32 sums[kRows * kColumns];
-  float rest[kRows * kColumns];
-  for (std::int64_t row = begin; row < end; row += kRows) {
-    std::int64_t rows[kRows];
-    for (int r = 0; r < kRows; ++r) rows[r] = std::min(row + r, end - 1);
+  VF32 sums[kTileRows * kColumns];
+  for (std::int64_t row = begin; row < end; row += kTileRows) {
+    std::int64_t rows[kTileRows];
+    for (int r = 0; r < kTileRows; ++r) rows[r] = std::min(row + r, end - 1);
     for (std::int64_t column = 0; column < product.m; column += kColumns) {
       const int columns =
           kColumns == 1 ? 1
                         : static_cast<int>(std::min<std::int64_t>(kColumns, product.m - column));
-      for (int i = 0; i < columns * kRows; ++i) sums[i] = hn::Zero(DF32());
-      weight.multiply(rows, product.src + column * product.src_stride, columns, sums, rest);
+      for (int i = 0; i < columns * kTileRows; ++i) sums[i] = hn::Zero(DF32());
+      weight.multiply(rows, product.src + column * kDenseChunk, columns, sums);
       for (int i = 0; i < columns; ++i) {
         float* dst = product.dst + (column + i) * product.dst_stride + row;
-        for (int r = 0; r < kRows && row + r < end; ++r) {
-          const int at = i * kRows + r;
-          dst[r] = hn::GetLane(hn::SumOfLanes(DF32(), sums[at])) + rest[at];
+        for (int r = 0; r < kTileRows && row + r < end; ++r) {
+          dst[r] = hn::GetLane(hn::SumOfLanes(DF32(), sums[i * kTileRows + r]));
         }
       }
     }
@@ -143,8 +154,8 @@ void multiply_tiles(const DenseProduct& product, const Rows& weight, std::int64_
 template <class Rows>
 void multiply_kind(const DenseProduct& product, const Rows& weight, std::int64_t begin,
                    std::int64_t end) {
-  if (product.m == 1) return multiply_tiles<4, 1>(product, weight, begin, end);
-  multiply_tiles<2, kMaxColumns>(product, weight, begin, end);
+  if (product.m == 1) return multiply_tiles<1>(product, weight, begin, end);
+  multiply_tiles<kMaxColumns>(product, weight, begin, end);
 }
 
 void multiply_range(const DenseProduct& product, DecodeBlocks decode, std::int64_t begin,

@@ -7,12 +7,14 @@
 
 namespace quern::kernels {
 
+/// Values of a row that stand together for all columns.
+inline constexpr int kDenseChunk = 64;
+
 /// dst[i][row] = dot product of activation row i and weight row `row`, with f32 activations.
 struct DenseProduct {
-  WeightRows weight;  ///< dense, or blocks that are decoded to f32
-  const float* src = nullptr;
+  WeightRows weight;           ///< dense, or blocks that are decoded to f32
+  const float* src = nullptr;  ///< [ceil(k / 64)][m][64], zero beyond k, aligned to 64 bytes
   std::int64_t m = 0;
-  std::int64_t src_stride = 0;
   float* dst = nullptr;
   std::int64_t dst_stride = 0;
 };

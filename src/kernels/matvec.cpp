@@ -32,6 +32,24 @@ std::shared_ptr<const ActivationBlock> quantise_rows(const float* src, std::int6
   return {std::move(buffer), blocks};
 }
 
+/// The layout that DenseProduct reads.
+std::shared_ptr<const std::byte> pack_rows(const ActivationRows& src) {
+  const std::int64_t chunks = (src.k() + kDenseChunk - 1) / kDenseChunk;
+  const std::int64_t size = chunks * src.m() * kDenseChunk;
+  std::shared_ptr<std::byte> buffer =
+      allocate_buffer(static_cast<std::size_t>(size) * sizeof(float));
+  auto* packed = reinterpret_cast<float*>(buffer.get());
+  for (std::int64_t at = 0; at < src.k(); at += kDenseChunk) {
+    const std::int64_t count = std::min<std::int64_t>(kDenseChunk, src.k() - at);
+    for (std::int64_t i = 0; i < src.m(); ++i) {
+      const float* values = src.src() + i * src.src_stride() + at;
+      packed = std::copy_n(values, count, packed);
+      packed = std::fill_n(packed, kDenseChunk - count, 0.f);
+    }
+  }
+  return buffer;
+}
+
 }  // namespace
 
 ActivationRows::ActivationRows(const float* src, std::int64_t m, std::int64_t k,
@@ -53,7 +71,9 @@ void multiply_rows(const WeightRows& weight, const ActivationRows& src, float* d
     parallel_for(weight.n, rows_per_range(bytes),
                  [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
   } else {
-    const DenseProduct product{weight, src.src(), src.m(), src.src_stride(), dst, dst_stride};
+    const std::shared_ptr<const std::byte> packed = pack_rows(src);
+    const DenseProduct product{weight, reinterpret_cast<const float*>(packed.get()), src.m(), dst,
+                               dst_stride};
     parallel_for(weight.n, rows_per_range(bytes), [&](std::int64_t begin, std::int64_t end) {
       multiply_dense(product, begin, end);
     });

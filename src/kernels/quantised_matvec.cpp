@@ -6,6 +6,7 @@
 
 #include "kernels/simd.h"
 #include "kernels/targets.h"
+#include "kernels/weight_prefetch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantised_matvec.cpp"
@@ -21,9 +22,6 @@ namespace quern::kernels::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
 inline constexpr int kMaxColumns = 16;
-/// How far ahead of its use a weight is fetched. The next rows follow, so it need not stop at the
-/// end of one; a prefetch beyond the end of the file is harmless.
-inline constexpr int kPrefetchBytes = 8192;
 
 /// Zero point of the codes as the dot products see them.
 template <class E>
@@ -124,13 +122,16 @@ template <class E, int kRows, int kColumns>
 HWY_INLINE void multiply_tile(const std::uint8_t* const (&rows)[kRows], std::int64_t k,
                               const ActivationBlock* src, std::int64_t m, int columns, VF32* sums) {
   const std::int64_t whole = k / kSuperblock;
+  const WeightPrefetch prefetch(E::kBytes / kGroups * (k / kGroup), kRows);
   for (int i = 0; i < columns * kRows; ++i) sums[i] = hn::Zero(DF32());
   const std::uint8_t* blocks[kRows];
   for (std::int64_t i = 0; i < whole; ++i) {
+    const std::int64_t ahead = prefetch.distance(i * E::kBytes);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       blocks[r] = rows[r] + i * E::kBytes;
-      for (int at = 0; at < E::kBytes; at += 64) hwy::Prefetch(blocks[r] + kPrefetchBytes + at);
+      const std::uint8_t* later = blocks[r] + ahead;
+      for (int at = 0; at < E::kBytes; at += 64) hwy::Prefetch(later + at);
     }
     add_superblock<E, kRows, kColumns>(blocks, src + i * m, columns, sums);
   }
