@@ -3,3 +3,7 @@ add_library(quern_warnings INTERFACE)
 target_compile_features(quern_warnings INTERFACE cxx_std_20)
 target_compile_options(quern_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                        $<$<BOOL:${QUERN_WERROR}>:-Werror>)
+# GCC 12 warns of std::string's own operator+ (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(quern_warnings INTERFACE -Wno-restrict)
+endif()
