@@ -31,12 +31,15 @@ class QUERN_API Tokenizer {
   static Tokenizer load(const std::string& path);
 
   /// Any bytes are accepted; invalid UTF-8 is encoded byte by byte where the vocabulary has bytes.
+  /// What it has no token for becomes its unknown token, or nothing where it has none. Throws:
+  /// `invalid_argument` past 2^29 bytes; `unsupported` where the file's patterns take too long.
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
   /// Bytes of the ids in a row. Special tokens give nothing unless `keep_special`.
   /// Throws: `invalid_argument` for an id outside the vocabulary.
   std::string decode(std::span<const TokenId> ids, bool keep_special = false) const;
   /// Bytes that one id adds within a text, so that pieces concatenate to the decoded text; may
-  /// end inside a UTF-8 sequence.
+  /// end inside a UTF-8 sequence. The space that SentencePiece puts in front of a text is kept
+  /// here, and gone from a decoded text. Throws: as `decode`.
   std::string piece(TokenId id) const;
 
   std::int64_t vocab_size() const noexcept;
