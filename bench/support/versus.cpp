@@ -1,6 +1,7 @@
 #include "support/versus.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <fstream>

@@ -1,5 +1,6 @@
 #include "llm/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/buffer.h"

@@ -1,5 +1,6 @@
 #include "llm/model_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 

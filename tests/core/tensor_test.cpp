@@ -1,6 +1,7 @@
 #include "quern/tensor.h"
 
 #include <doctest/doctest.h>
+#include <algorithm>
 
 #include <cmath>
 #include <limits>
