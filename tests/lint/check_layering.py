@@ -23,6 +23,7 @@ def check(project):
 
     present = {name.split("/")[1] for name in project.files(r"src/\w+/.*")}
     complaints += [f"{MAP}: no row for src/{folder}" for folder in sorted(present - folders.keys())]
+    complaints += [f"{MAP}: no src/{folder} exists" for folder in sorted(folders.keys() - present)]
 
     for name in project.files(r"src/.*\.(h|cpp|inc)"):
         folder = name.split("/")[1]
@@ -89,5 +90,6 @@ BROKEN = [
     ({**TREE, "src/io/b.cpp": '#include "c.h"\n'}, "not relative to src/"),
     ({**TREE, "src/io/b.cpp": '#include "../core/a.h"\n'}, "not relative to src/"),
     ({**TREE, "src/ops/x.cpp": ""}, "no row for src/ops"),
+    ({name: text for name, text in TREE.items() if "io/" not in name}, "no src/io exists"),
     ({**TREE, "src/CMakeLists.txt": "quern_folder(core MAY_INCLUDE io)"}, "Lists.txt: core may"),
 ]
