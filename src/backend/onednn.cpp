@@ -1,7 +1,5 @@
 #include "backend/onednn.h"
 
-#include "core/error.h"
-#include "core/format.h"
 #include "core/runtime.h"
 
 namespace quern::backend {
@@ -30,7 +28,7 @@ dnnl::memory::data_type to_onednn(DType dtype) {
     case DType::u8:
       return Type::u8;
     default:
-      fail(ErrorCode::unsupported, "oneDNN has no dtype {}", dtype);
+      throw dnnl::error(dnnl_unimplemented, "oneDNN lacks the dtype");
   }
 }
 

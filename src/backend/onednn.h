@@ -14,7 +14,7 @@ const dnnl::engine& cpu_engine();
 /// The calling thread's stream.
 dnnl::stream& thread_stream();
 
-/// Throws: `unsupported` for a dtype that oneDNN lacks.
+/// Throws: dnnl::error (unimplemented) for a dtype that oneDNN lacks.
 dnnl::memory::desc to_onednn(const TensorDesc& desc);
 dnnl::algorithm to_onednn(Eltwise function);
 dnnl::algorithm to_onednn(Binary operation);
