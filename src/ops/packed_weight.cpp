@@ -74,7 +74,7 @@ void multiply_panels(const kernels::WeightRows& weight, const void* src, std::in
                      const float* bias, const float* residual) {
   const std::int64_t row_bytes = weight.k * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t panel =
-      std::clamp<std::int64_t>(kPanelBytes / row_bytes / 64 * 64, 64, weight.n);
+      std::min(std::max<std::int64_t>(kPanelBytes / row_bytes / 64 * 64, 64), weight.n);
   const auto memory = allocate_buffer(static_cast<std::size_t>(panel * row_bytes));
   T* decoded = reinterpret_cast<T*>(memory.get());
   for (std::int64_t first = 0; first < weight.n; first += panel) {
