@@ -36,7 +36,7 @@ TEST_CASE("tokens come as often as they are likely") {
   CHECK(seen.at(3) == doctest::Approx(200).epsilon(0.3));
 }
 
-TEST_CASE("temperature sharpens; 0 takes the first of the likeliest") {
+TEST_CASE("temperature sharpens, and 0 takes the first of the likeliest") {
   CHECK(draws(plain(0.25f), kLogits).at(0) > 3200);
   CHECK(draws(plain(0.f), {1.f, 3.f, 3.f}).size() == 1);
   CHECK(draws(plain(0.f), {1.f, 3.f, 3.f}).contains(1));
