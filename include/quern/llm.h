@@ -26,7 +26,7 @@ namespace quern::llm {
 struct LoadOptions {
   Accuracy accuracy = Accuracy::fast;  ///< `exact`: activations and keys and values in f32
   std::int64_t context_length =
-      0;                  ///< tokens of one conversation at most; 0: what the model was trained for
+      0;  ///< tokens of one conversation at most; 0: what the model was trained for
   LoadProgress progress = {};  ///< optional
 };
 
@@ -69,9 +69,9 @@ struct GenerateOptions {
   float min_p = 0.05f;       ///< only those this likely relative to the likeliest; 0: all
   float repetition_penalty =
       1.f;  ///< divides the logits of tokens seen before (Keskar et al., 2019); 1: none
-  std::uint64_t seed = 0;           ///< equal seeds give equal texts
-  std::vector<std::string> stop = {};    ///< texts that end the answer; not part of it
-  bool ignore_stop_tokens = false;  ///< go on after an end-of-text token
+  std::uint64_t seed = 0;              ///< equal seeds give equal texts
+  std::vector<std::string> stop = {};  ///< texts that end the answer; not part of it
+  bool ignore_stop_tokens = false;     ///< go on after an end-of-text token
 };
 
 /// Receives the answer as it grows: whole UTF-8 sequences, never a part of a stop string. May stop

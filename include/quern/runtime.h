@@ -21,8 +21,8 @@ enum class Isa { automatic, baseline, avx2, avx512, avx512_vnni, avx512_bf16, am
 struct RuntimeOptions {
   int threads = 0;  ///< threads of one operation; 0: one for each CPU of the process
   std::int64_t memory_limit =
-      0;        ///< bytes the library may allocate for tensors, weights and caches; 0: no limit
-  LogSink log = {};  ///< empty: messages are dropped
+      0;  ///< bytes the library may allocate for tensors, weights and caches; 0: no limit
+  LogSink log = {};              ///< empty: messages are dropped
   Isa max_isa = Isa::automatic;  ///< can be set only before the first operation
 };
 
