@@ -42,6 +42,8 @@ void append_eltwise(dnnl::post_ops& post_ops, const PostOp& step);
 dnnl::cpu_isa cpu_isa_of(Isa isa);
 /// What oneDNN uses here, within the ISA cap.
 Isa effective_isa();
+/// Whether it multiplies bytes without saturating on the way.
+bool has_vnni();
 #if DNNL_VERSION_MAJOR >= 3
 const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc);
 #else

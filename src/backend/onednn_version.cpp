@@ -148,17 +148,24 @@ dnnl::cpu_isa cpu_isa_of(Isa isa) {
 #endif
 }
 
+namespace {
+
+// The values of the enum are sets of features, and larger sets have their own names.
+bool has(dnnl::cpu_isa wanted) {
+  const auto available = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  return (available & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+}
+
+}  // namespace
+
 Isa effective_isa() {
-  // The values of the enum are sets of features, and larger sets have their own names.
-  const auto has = [](dnnl::cpu_isa wanted) {
-    const auto available = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-    return (available & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
-  };
   for (const Isa isa : {Isa::amx, Isa::avx512_bf16, Isa::avx512_vnni, Isa::avx512, Isa::avx2}) {
     if (has(cpu_isa_of(isa))) return isa;
   }
   return Isa::baseline;
 }
+
+bool has_vnni() { return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni); }
 
 #if DNNL_VERSION_MAJOR >= 3
 const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc) { return desc.get(); }

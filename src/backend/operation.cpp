@@ -237,4 +237,10 @@ bool has_fast_bf16() {
   return fast;
 }
 
+bool has_exact_bytes() {
+  cpu_engine();
+  static const bool exact = version::has_vnni();
+  return exact;
+}
+
 }  // namespace quern::backend

@@ -67,7 +67,7 @@ struct PostOp {
 };
 
 /// dst = post_ops(src [..., m, k] · weights [..., k, n] + bias [n]); leading axes broadcast.
-/// s8/u8 sources with s8 weights give s32, f32, bf16, s8 or u8.
+/// s8/u8 sources with s8 weights give s32, f32, bf16, s8 or u8: see has_exact_bytes().
 struct MatMulDesc {
   TensorDesc src, weights, dst;
   std::vector<TensorDesc> bias;  ///< none or one, of dst's rank
@@ -170,5 +170,9 @@ OperationPtr try_prepare(const ReorderDesc& desc);
 /// Whether matmul in bf16 is faster than in f32 on this machine (AVX512-BF16 or AMX, within the ISA
 /// cap).
 bool has_fast_bf16();
+
+/// Whether matmul of bytes is exact on this machine, within the ISA cap. Without VNNI the sum of
+/// two products saturates at 16 bits, so one factor must stay within 7.
+bool has_exact_bytes();
 
 }  // namespace quern::backend

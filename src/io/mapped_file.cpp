@@ -43,7 +43,9 @@ FileBytes map_file(const std::string& path) {
   if (status.st_size == 0) fail(ErrorCode::corrupt_file, "{}: the file is empty (at byte 0)", path);
 
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+  // Writable, yet private: who writes to a tensor that views the file gets pages of its own.
+  constexpr int kFlags = MAP_PRIVATE | MAP_NORESERVE;
+  void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, kFlags, file.value, 0);
   if (address == MAP_FAILED) fail_with_errno(path);
   const std::shared_ptr<const void> owner(
       address, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); });

@@ -111,8 +111,9 @@ backend::TensorDesc describe_operand(const Tensor& tensor) {
 
 bool run_onednn(const MatMulArgs& args) {
   const DType dtype = args.a.dtype();
-  if (dtype != DType::f32 && dtype != DType::bf16 && dtype != DType::i8 && dtype != DType::u8)
-    return false;
+  const bool bytes = dtype == DType::i8 || dtype == DType::u8;
+  if (dtype != DType::f32 && dtype != DType::bf16 && !bytes) return false;
+  if (bytes && !backend::has_exact_bytes()) return false;
   if (args.dst.numel() == 0 || args.a.numel() == 0) return false;
   const Tensor a = has_plain_layout(args.a) ? args.a : args.a.contiguous();
   const Tensor b = has_plain_layout(args.b) ? args.b : args.b.contiguous();

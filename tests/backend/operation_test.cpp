@@ -25,7 +25,7 @@ void run(const Desc& desc, std::vector<backend::Argument> arguments) {
 }  // namespace
 
 TEST_CASE("softmax along every axis") {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : prepared_floats()) {
     for (const int axis : {0, 1, 2, -1}) {
       CAPTURE(to_string(dtype));
       CAPTURE(axis);
@@ -39,7 +39,7 @@ TEST_CASE("softmax along every axis") {
 }
 
 TEST_CASE("layer norm with and without scale and shift") {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : prepared_floats()) {
     for (const std::int64_t size : {1, 7, 128, 129}) {
       for (const auto& [has_scale, has_shift] :
            {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
@@ -70,7 +70,7 @@ TEST_CASE("layer norm with and without scale and shift") {
 
 TEST_CASE("every function of one element") {
   using backend::Eltwise;
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : prepared_floats()) {
     const Tensor src = golden::float_values(1, {3, 129}, "positive").cast(dtype);
     for (int i = 0; i <= static_cast<int>(Eltwise::round); ++i) {
       const auto function = static_cast<Eltwise>(i);
@@ -90,7 +90,7 @@ TEST_CASE("every function of one element") {
 
 TEST_CASE("binary operations broadcast their second operand and take steps after") {
   using backend::Binary;
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : prepared_floats()) {
     for (const Binary operation :
          {Binary::add, Binary::sub, Binary::mul, Binary::div, Binary::minimum, Binary::maximum}) {
       for (const Shape& shape : {Shape{7, 129}, Shape{1, 129}, Shape{7, 1}}) {

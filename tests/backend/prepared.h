@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -10,8 +11,16 @@
 #include "ops/binary.h"
 #include "ops/eltwise.h"
 #include "quern/ops.h"
+#include "quern/runtime.h"
 
 namespace quern {
+
+/// The floats that oneDNN computes with here: bf16 needs AVX-512.
+inline std::vector<DType> prepared_floats() {
+  const std::string isa = runtime_info().isa;
+  if (isa == "baseline" || isa == "avx2") return {DType::f32};
+  return {DType::f32, DType::bf16};
+}
 
 /// A step after a product with its operand, empty for a function of one element.
 struct Step {

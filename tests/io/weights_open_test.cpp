@@ -123,3 +123,14 @@ TEST_CASE("opening a large file takes no memory for its tensors") {
     CHECK(resident_bytes() - before < kAllowed);
   }
 }
+
+TEST_CASE(
+    "writing to a tensor that views a file changes neither the file nor later readers of it") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("x.safetensors");
+  io::write_safetensors(path, {{"a", Tensor::from({1.f, 2.f}, {2})}});
+  Tensor tensor = Weights::open(path).tensor("a");
+  tensor.mutable_data<float>()[0] = 5.f;
+  CHECK(tensor.at<float>({0}) == 5.f);
+  CHECK(Weights::open(path).tensor("a").at<float>({0}) == 1.f);
+}
