@@ -195,7 +195,9 @@ HWY_INLINE std::int32_t quantise_half(const float* src, float inverse, std::int8
   const hn::Rebind<std::int8_t, decltype(df)> d8;
   auto sum = hn::Zero(di);
   for (std::size_t i = 0; i < kHalf; i += hn::Lanes(df)) {
-    const auto code = hn::NearestInt(hn::Mul(hn::LoadU(df, src + i), hn::Set(df, inverse)));
+    const auto nearest = hn::NearestInt(hn::Mul(hn::LoadU(df, src + i), hn::Set(df, inverse)));
+    // What is not finite has no nearest integer; its scale is NaN, but the sum must not overflow.
+    const auto code = hn::Max(hn::Min(nearest, hn::Set(di, 127)), hn::Set(di, -127));
     hn::StoreU(hn::DemoteTo(d8, code), d8, codes + i);
     sum = hn::Add(sum, code);
   }
