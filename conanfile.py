@@ -14,8 +14,9 @@ class QuernConan(ConanFile):
     license = "Apache-2.0"
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False], "cli": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "cli": False}
+    options = {"shared": [True, False], "fPIC": [True, False], "cli": [True, False],
+               "serve": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "cli": False, "serve": False}
     implements = ["auto_shared_fpic"]
     exports_sources = "CMakeLists.txt", "cmake/*", "include/*", "src/*", "LICENSE"
 
@@ -34,6 +35,10 @@ class QuernConan(ConanFile):
         self.requires("nlohmann_json/[>=3.10 <4]", visible=False)
         if self.options.cli:
             self.requires("cli11/[>=2.1 <3]", visible=False)
+        if self.options.serve:
+            self.requires("cpp-httplib/[>=0.11 <1]")
+            self.requires("openssl/[>=1.1.1 <4]")
+            self.requires("sqlite3/[>=3.35 <4]")
 
     def build_requirements(self):
         self.tool_requires("cmake/[>=3.22 <5]")
@@ -44,6 +49,7 @@ class QuernConan(ConanFile):
         PkgConfigDeps(self).generate()
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["QUERN_BUILD_CLI"] = bool(self.options.cli)
+        toolchain.cache_variables["QUERN_BUILD_SERVE"] = bool(self.options.serve)
         toolchain.cache_variables["QUERN_BUILD_TESTS"] = False
         toolchain.cache_variables["QUERN_BUILD_EXAMPLES"] = False
         toolchain.generate()
@@ -58,8 +64,13 @@ class QuernConan(ConanFile):
         copy(self, "LICENSE", self.source_folder, f"{self.package_folder}/licenses")
 
     def package_info(self):
-        self.cpp_info.libs = ["quern"]
-        below = ["fmt::fmt", "highway::highway", "pcre2::pcre2", "utf8proc::utf8proc"]
-        self.cpp_info.requires = below
-        self.cpp_info.system_libs = ["dnnl", "gomp", "pthread"]
-        self.cpp_info.set_property("cmake_target_name", "quern::quern")
+        core = self.cpp_info.components["core"]
+        core.libs = ["quern"]
+        core.requires = ["fmt::fmt", "highway::highway", "pcre2::pcre2", "utf8proc::utf8proc"]
+        core.system_libs = ["dnnl", "gomp", "pthread"]
+        core.set_property("cmake_target_name", "quern::quern")
+        if self.options.serve:
+            serve = self.cpp_info.components["serve"]
+            serve.libs = ["quern_serve"]
+            serve.requires = ["core", "cpp-httplib::cpp-httplib", "openssl::openssl", "sqlite3::sqlite3"]
+            serve.set_property("cmake_target_name", "quern::serve")

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "serve/http/message.h"
+
+namespace quern::serve {
+
+/// Why the transport does not take a request: the status and the message of the answer.
+class Rejection : public std::runtime_error {
+ public:
+  Rejection(int status, const std::string& message)
+      : std::runtime_error(message), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
+
+/// What the head of a request says of its body and of the connection.
+struct Framing {
+  std::optional<std::int64_t> content_length;
+  bool chunked = false;
+  bool keep_alive = true;
+  bool expects_continue = false;
+  bool http10 = false;
+};
+
+/// Parses a request line and its headers, the empty line included, strictly by RFC 9112: whatever
+/// could be read in two ways is refused. Fills all of `request` but its body and peer. Throws:
+/// Rejection.
+Framing parse_head(std::string_view head, Request& request);
+
+/// The size that opens a chunk: its line without the line end. Throws: Rejection.
+std::int64_t parse_chunk_size(std::string_view line);
+
+/// The reason phrase of a status, "OK".
+std::string_view reason_phrase(int status) noexcept;
+
+}  // namespace quern::serve

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace quern::serve {
+
+/// Names in lower case.
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// One HTTP request, whole and within the transport's limits.
+struct Request {
+  std::string method;
+  std::string path;  ///< decoded, without the query
+  std::string query;
+  Headers headers;
+  std::string body;
+  std::string peer;  ///< the address it came from
+
+  /// The value of a header, named in lower case; empty where there is none.
+  std::string_view header(std::string_view name) const noexcept;
+  /// The decoded value of a parameter of the query; empty where there is none.
+  std::string query_value(std::string_view name) const;
+};
+
+/// The way back to the client: `send` once, or `begin`, `write` any number of times and `end`.
+///
+/// One thread at a time. Nothing here throws for a client that has gone away: `gone` tells.
+class Reply {
+ public:
+  virtual ~Reply() = default;
+
+  /// Adds a header; before the answer begins.
+  virtual void set_header(std::string_view name, std::string_view value) = 0;
+  virtual void send(int status, std::string_view content_type, std::string_view body) = 0;
+  virtual void begin(int status, std::string_view content_type) = 0;
+  /// False where the client has gone away, or takes nothing within the time for writing.
+  virtual bool write(std::string_view piece) = 0;
+  /// Without it, the client sees an answer that broke off.
+  virtual void end() = 0;
+  /// Whether an answer has begun.
+  virtual bool begun() const noexcept = 0;
+  /// The status of the answer that has begun, or 0.
+  virtual int status() const noexcept = 0;
+  /// Whether the client has gone away: closed its side, or the connection broke.
+  virtual bool gone() const = 0;
+};
+
+/// Decodes %XX, and '+' where it means a space. False where that is malformed or hides a zero byte.
+bool percent_decode(std::string_view text, bool plus_is_space, std::string& decoded);
+
+}  // namespace quern::serve
