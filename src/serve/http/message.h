@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,7 +18,8 @@ struct Request {
   std::string query;
   Headers headers;
   std::string body;
-  std::string peer;  ///< the address it came from
+  std::string peer;                               ///< the address it came from
+  std::chrono::steady_clock::time_point started;  ///< when its head was read
 
   /// The value of a header, named in lower case; empty where there is none.
   std::string_view header(std::string_view name) const noexcept;

@@ -61,7 +61,7 @@ class Stream {
   void cut();
   /// Says that nothing more comes, and takes what the client still sends for a while, so that it
   /// can read the answer.
-  void finish(Deadline deadline);
+  virtual void finish(Deadline deadline);
 
   int fd() const noexcept { return socket_.get(); }
 
