@@ -1,0 +1,251 @@
+#include "serve/limits.h"
+
+#include <mutex>
+#include <unordered_map>
+
+#include "serve/error.h"
+#include "serve/rate_bucket.h"
+#include "serve/usage.h"
+
+namespace quern::serve {
+namespace {
+
+constexpr std::int64_t kMicros = 1'000'000;
+
+template <class Duration>
+std::chrono::seconds seconds_up(Duration duration) {
+  return std::max(std::chrono::seconds{1}, std::chrono::ceil<std::chrono::seconds>(duration));
+}
+
+/// "350ms", "7s", "6m0s", as the service that clients know says it.
+std::string duration_text(std::chrono::milliseconds duration) {
+  if (duration < std::chrono::seconds{1}) return fmt::format("{}ms", duration.count());
+  const auto seconds = seconds_up(duration).count();
+  return seconds < 60 ? fmt::format("{}s", seconds)
+                      : fmt::format("{}m{}s", seconds / 60, seconds % 60);
+}
+
+RateLimit rate_of(const RateBucket& bucket, std::int64_t limit, RateBucket::Time now) {
+  return {limit, bucket.remaining(limit, now),
+          std::chrono::ceil<std::chrono::milliseconds>(bucket.until_full(now))};
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> Decision::headers() const {
+  std::vector<std::pair<std::string, std::string>> headers;
+  if (retry_after) headers.emplace_back("Retry-After", std::to_string(retry_after->count()));
+  const auto add = [&](const std::optional<RateLimit>& rate, const std::string& what) {
+    if (!rate) return;
+    headers.emplace_back("x-ratelimit-limit-" + what, std::to_string(rate->limit));
+    headers.emplace_back("x-ratelimit-remaining-" + what, std::to_string(rate->remaining));
+    headers.emplace_back("x-ratelimit-reset-" + what, duration_text(rate->reset));
+  };
+  add(requests, "requests");
+  add(tokens, "tokens");
+  return headers;
+}
+
+struct Limiter::Account {
+  RateBucket requests;
+  RateBucket tokens;
+  std::chrono::year_month month;  ///< that `used` counts
+  Balance used;
+  // Held by requests that run.
+  std::int64_t reserved_requests = 0;
+  std::int64_t reserved_tokens = 0;
+  Picos reserved_cost = 0;
+};
+
+struct Limiter::Impl {
+  /// An account, with its counts of this month.
+  Account& account(std::int64_t id) {
+    const TimePoint now = clock.now();
+    const auto found = accounts.find(id);
+    if (found == accounts.end()) {
+      Account loaded;
+      loaded.used = load(id);
+      loaded.month = month_of(now);
+      return accounts.emplace(id, loaded).first->second;
+    }
+    Account& account = found->second;
+    if (month_of(now) > account.month) {
+      account.month = month_of(now);
+      account.used.month_requests = 0;
+      account.used.month_tokens = 0;
+    }
+    return account;
+  }
+
+  std::chrono::seconds until_next_month() const {
+    const TimePoint now = clock.now();
+    const std::chrono::sys_days next{(month_of(now) + std::chrono::months{1}) /
+                                     std::chrono::day{1}};
+    return seconds_up(next - now);
+  }
+
+  /// Why an account's month or credit does not allow a request; 200 where it does.
+  Decision check_account(const Account& account, const LimitRequest& request) const {
+    const Plan& plan = *request.plan;
+    const std::int64_t requests = account.used.month_requests + account.reserved_requests;
+    const std::int64_t tokens = account.used.month_tokens + account.reserved_tokens;
+    const auto quota = [&](std::int64_t limit, const char* what) {
+      return Decision{429,
+                      "insufficient_quota",
+                      "insufficient_quota",
+                      fmt::format("You have used the {} {} of this month.", limit, what),
+                      until_next_month(),
+                      {},
+                      {}};
+    };
+    if (plan.monthly_requests > 0 && requests >= plan.monthly_requests) {
+      return quota(plan.monthly_requests, "requests");
+    }
+    if (plan.monthly_tokens > 0 && tokens + request.tokens > plan.monthly_tokens) {
+      return quota(plan.monthly_tokens, "tokens");
+    }
+    const Picos spent = account.used.spent + account.reserved_cost + request.cost;
+    if (plan.billing == Billing::prepaid && spent > Picos{request.credit} * kMicros) {
+      return {402,
+              "insufficient_quota",
+              "insufficient_credit",
+              "Your credit does not cover this request.",
+              std::nullopt,
+              {},
+              {}};
+    }
+    return {};
+  }
+
+  /// The same of its rates.
+  Decision check_rates(const Account& account, const LimitRequest& request) const {
+    const Plan& plan = *request.plan;
+    const RateBucket::Time now = clock.steady();
+    const auto too_fast = [](const char* what, std::int64_t limit, std::chrono::nanoseconds wait) {
+      return Decision{429,
+                      what,
+                      "rate_limit_exceeded",
+                      fmt::format("You may use {} {} per minute; try again in {} s.", limit, what,
+                                  seconds_up(wait).count()),
+                      seconds_up(wait),
+                      {},
+                      {}};
+    };
+    if (const auto limit = plan.requests_per_minute; limit > 0) {
+      const auto wait = account.requests.wait(limit, 1, now);
+      if (wait.count() > 0) return too_fast("requests", limit, wait);
+    }
+    if (const auto limit = plan.tokens_per_minute; limit > 0) {
+      if (request.tokens > limit) {
+        return {
+            429,
+            "tokens",
+            "rate_limit_exceeded",
+            fmt::format("The request asks for {} tokens at most, and you may use {} per minute.",
+                        request.tokens, limit),
+            std::nullopt,
+            {},
+            {}};
+      }
+      const auto wait = account.tokens.wait(limit, request.tokens, now);
+      if (wait.count() > 0) return too_fast("tokens", limit, wait);
+    }
+    return {};
+  }
+
+  void take(Account& account, const LimitRequest& request) {
+    const RateBucket::Time now = clock.steady();
+    if (const auto limit = request.plan->requests_per_minute) account.requests.take(limit, 1, now);
+    if (const auto limit = request.plan->tokens_per_minute) {
+      account.tokens.take(limit, request.tokens, now);
+    }
+    account.reserved_requests += 1;
+    account.reserved_tokens += request.tokens;
+    account.reserved_cost += request.cost;
+  }
+
+  /// Ends what `take` began; `used` tokens stay taken.
+  Account& release(std::int64_t id, std::int64_t tokens, Picos cost, std::int64_t tokens_per_minute,
+                   std::int64_t used) {
+    Account& account = this->account(id);
+    if (tokens_per_minute > 0) {
+      account.tokens.take(tokens_per_minute, used - tokens, clock.steady());
+    }
+    account.reserved_requests -= 1;
+    account.reserved_tokens -= tokens;
+    account.reserved_cost -= cost;
+    return account;
+  }
+
+  const Clock clock;
+  const std::function<Balance(std::int64_t)> load;
+  std::mutex mutex;
+  std::unordered_map<std::int64_t, Account> accounts;  ///< guarded by mutex; nodes stay in place
+};
+
+Reservation::Reservation(Limiter& limiter, const LimitRequest& request)
+    : limiter_(&limiter),
+      account_(request.account),
+      tokens_(request.tokens),
+      cost_(request.cost),
+      tokens_per_minute_(request.plan->tokens_per_minute) {}
+
+Reservation::Reservation(Reservation&& other) noexcept { *this = std::move(other); }
+
+Reservation& Reservation::operator=(Reservation&& other) noexcept {
+  std::swap(limiter_, other.limiter_);
+  std::swap(account_, other.account_);
+  std::swap(tokens_, other.tokens_);
+  std::swap(cost_, other.cost_);
+  std::swap(tokens_per_minute_, other.tokens_per_minute_);
+  return *this;
+}
+
+Reservation::~Reservation() {
+  if (limiter_ == nullptr) return;
+  const std::lock_guard lock(limiter_->impl_->mutex);
+  limiter_->impl_->release(account_, tokens_, cost_, tokens_per_minute_, 0);
+}
+
+void Reservation::settle(std::int64_t tokens, Picos cost) {
+  if (limiter_ == nullptr) return;
+  Limiter::Impl& impl = *std::exchange(limiter_, nullptr)->impl_;
+  const std::lock_guard lock(impl.mutex);
+  Limiter::Account& account = impl.release(account_, tokens_, cost_, tokens_per_minute_, tokens);
+  account.used.month_requests += 1;
+  account.used.month_tokens += tokens;
+  account.used.spent += cost;
+}
+
+Limiter::Limiter(Clock clock, std::function<Balance(std::int64_t account)> load)
+    : impl_(new Impl{std::move(clock), std::move(load), {}, {}}) {}
+
+Limiter::~Limiter() = default;
+
+std::pair<Decision, Reservation> Limiter::admit(const LimitRequest& request) {
+  const Plan& plan = *request.plan;
+  const std::lock_guard lock(impl_->mutex);
+  Account& account = impl_->account(request.account);
+  Decision decision = impl_->check_account(account, request);
+  if (decision.status == 200) decision = impl_->check_rates(account, request);
+  Reservation reservation;
+  if (decision.status == 200) {
+    impl_->take(account, request);
+    reservation = {*this, request};
+  }
+  const RateBucket::Time now = impl_->clock.steady();
+  if (const auto limit = plan.requests_per_minute) {
+    decision.requests = rate_of(account.requests, limit, now);
+  }
+  if (const auto limit = plan.tokens_per_minute) {
+    decision.tokens = rate_of(account.tokens, limit, now);
+  }
+  return {std::move(decision), std::move(reservation)};
+}
+
+Balance Limiter::balance(std::int64_t account) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->account(account).used;
+}
+
+}  // namespace quern::serve

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "quern/serve/config.h"
+#include "serve/clock.h"
+#include "serve/plans.h"
+
+namespace quern::serve {
+
+/// A limit by the minute, as x-ratelimit-* headers say it.
+struct RateLimit {
+  std::int64_t limit = 0;
+  std::int64_t remaining = 0;
+  std::chrono::milliseconds reset{0};  ///< until all of it is there again
+};
+
+/// Whether a request may be served, and what to answer where not.
+struct Decision {
+  int status = 200;  ///< 402 no credit, 403 a plan that ended, 404 not that plan's model, 429
+  std::string type =
+      {};  ///< of the OpenAI-shaped error: "requests", "tokens", "insufficient_quota"
+  std::string code =
+      {};  ///< "rate_limit_exceeded", "insufficient_quota", "insufficient_credit", ...
+  std::string message = {};                         ///< for people
+  std::optional<std::chrono::seconds> retry_after;  ///< 1 s at least; none: waiting does not help
+  std::optional<RateLimit> requests;                ///< where the plan has such a limit
+  std::optional<RateLimit> tokens;
+
+  /// Retry-After and x-ratelimit-{limit,remaining,reset}-{requests,tokens}: for every answer,
+  /// allowed or not.
+  std::vector<std::pair<std::string, std::string>> headers() const;
+};
+
+/// What an account has used.
+struct Balance {
+  std::int64_t month_requests = 0;
+  std::int64_t month_tokens = 0;
+  Picos spent = 0;  ///< ever
+};
+
+class Limiter;
+
+/// What a request asks of its account's limits.
+struct LimitRequest {
+  std::int64_t account = 0;
+  const Plan* plan = nullptr;
+  std::int64_t credit = 0;  ///< micro-units ever granted to it
+  std::int64_t tokens = 0;  ///< as estimated
+  Picos cost = 0;           ///< as estimated
+};
+
+/// What an admitted request holds of its account's limits until it is settled; where it never is,
+/// its tokens and cost are given back. Must not outlive its Limiter.
+class Reservation {
+ public:
+  Reservation() = default;
+  Reservation(Reservation&& other) noexcept;
+  Reservation& operator=(Reservation&& other) noexcept;
+  ~Reservation();
+
+  /// Replaces what was estimated by what was used. Only the first call does.
+  void settle(std::int64_t tokens, Picos cost);
+
+ private:
+  friend class Limiter;
+  Reservation(Limiter& limiter, const LimitRequest& request);
+
+  Limiter* limiter_ = nullptr;
+  std::int64_t account_ = 0;
+  std::int64_t tokens_ = 0;
+  Picos cost_ = 0;
+  std::int64_t tokens_per_minute_ = 0;
+};
+
+/// Rates, quotas and credit of all accounts, in this process.
+///
+/// A rate is a bucket that holds a minute's worth and fills evenly; requests and tokens have one
+/// each. The estimated tokens and cost of a request are taken at admission and put right when it
+/// ends, so that requests which run beside each other cannot pass a limit together.
+///
+/// Safe to use from several threads at once.
+class Limiter {
+ public:
+  /// `load` says what an account used before, at its first request; it is called under a lock.
+  Limiter(Clock clock, std::function<Balance(std::int64_t account)> load);
+  ~Limiter();
+
+  /// Decides, and where it allows the request reserves for it.
+  std::pair<Decision, Reservation> admit(const LimitRequest& request);
+
+  /// What an account has used, without what is reserved.
+  Balance balance(std::int64_t account);
+
+ private:
+  friend class Reservation;
+  struct Account;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quern::serve

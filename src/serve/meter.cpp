@@ -1,0 +1,145 @@
+#include "serve/meter.h"
+
+#include <fmt/ranges.h>
+
+#include <atomic>
+#include <mutex>
+#include <ranges>
+
+#include "serve/error.h"
+#include "serve/schema.h"
+#include "serve/usage.h"
+
+namespace quern::serve {
+namespace {
+
+const Plan kNoPlan{};  // of callers where no key is asked for
+
+const Config& checked(const Config& config) {
+  check(config);
+  return config;
+}
+
+std::string next_memory_name() {
+  static std::atomic<int> next{0};
+  return fmt::format("quern-ledger-{}", next++);
+}
+
+Decision refuse(int status, std::string code, std::string message) {
+  return {status, "invalid_request_error", std::move(code), std::move(message), {}, {}, {}};
+}
+
+}  // namespace
+
+struct Meter::Impl {
+  Impl(const Config& config, const Clock& clock_)
+      : plans(checked(config).plans),
+        clock(clock_),
+        memory_name(next_memory_name()),
+        ledger(config.ledger, config.currency, memory_name),
+        database(open_ledger(config.ledger, memory_name)),
+        limiter(clock, [this](std::int64_t account) { return load(account); }) {
+    if (plans.empty()) return;
+    for (const std::string& plan : plans_in_use(database, clock.now())) {
+      require(
+          plans.contains(plan),
+          "ledger \"{}\" has keys on the plan \"{}\", which the configuration lacks; it has: {}",
+          config.ledger, plan, fmt::join(plans | std::views::keys, ", "));
+    }
+  }
+
+  Balance load(std::int64_t account) {
+    const std::lock_guard lock(mutex);
+    return read_balance(database, account, clock.now());
+  }
+
+  /// Nothing for a plan that is no more.
+  const Plan* plan_of(const Caller& caller) const {
+    if (plans.empty()) return &kNoPlan;
+    const auto found = plans.find(caller.plan);
+    return found == plans.end() ? nullptr : &found->second;
+  }
+
+  const std::map<std::string, Plan> plans;
+  const Clock clock;
+  const std::string memory_name;
+  Ledger ledger;
+  std::mutex mutex;
+  Database database;  ///< for reading; guarded by mutex
+  Limiter limiter;
+};
+
+Meter::Meter(const Config& config, Clock clock) : impl_(std::make_unique<Impl>(config, clock)) {}
+Meter::~Meter() = default;
+
+bool Meter::asks_for_keys() const noexcept { return !impl_->plans.empty(); }
+
+std::optional<Caller> Meter::authenticate(std::string_view key) const {
+  const TimePoint now = impl_->clock.now();
+  const std::lock_guard lock(impl_->mutex);
+  return serve::authenticate(impl_->database, key, now);
+}
+
+bool Meter::may_use(const Caller& caller, std::string_view model) const {
+  const Plan* plan = impl_->plan_of(caller);
+  return plan != nullptr && serve::may_use(*plan, model);
+}
+
+Admission Meter::admit(const Caller& caller, const Demand& demand) {
+  require(demand.prompt_tokens >= 0 && demand.completion_tokens >= 0,
+          "meter: a demand with negative numbers");
+  Admission admission;
+  const Plan* plan = impl_->plan_of(caller);
+  if (plan == nullptr) {
+    admission.decision_ = refuse(403, "plan_ended", "The plan of this key is no longer offered.");
+    return admission;
+  }
+  if (!serve::may_use(*plan, demand.model)) {
+    admission.decision_ = refuse(
+        404, "model_not_found",
+        fmt::format("The model '{}' does not exist or your plan does not have it.", demand.model));
+    return admission;
+  }
+  admission.caller_ = caller;
+  admission.model_ = demand.model;
+  admission.prices_ = prices_of(*plan, demand.model);
+  admission.priority_ = plan->priority;
+  const Quantity most{1, demand.prompt_tokens, demand.completion_tokens};
+  std::tie(admission.decision_, admission.reservation_) =
+      impl_->limiter.admit({.account = caller.account,
+                            .plan = plan,
+                            .credit = caller.credit,
+                            .tokens = demand.prompt_tokens + demand.completion_tokens,
+                            .cost = cost(admission.prices_, most)});
+  return admission;
+}
+
+Ticket Meter::finish(Admission admission, const Outcome& outcome) {
+  require(admission.allowed(), "meter: a request that was refused cannot finish");
+  Ticket ticket = impl_->ledger.record({.id = outcome.id,
+                                        .key = admission.caller_.key,
+                                        .account = admission.caller_.account,
+                                        .model = admission.model_,
+                                        .prompt_tokens = outcome.prompt_tokens,
+                                        .completion_tokens = outcome.completion_tokens,
+                                        .latency = outcome.latency,
+                                        .finish_reason = outcome.finish_reason,
+                                        .prices = admission.prices_,
+                                        .finished = impl_->clock.now()});
+  const Quantity used{1, outcome.prompt_tokens, outcome.completion_tokens};
+  admission.reservation_.settle(outcome.prompt_tokens + outcome.completion_tokens,
+                                cost(admission.prices_, used));
+  return ticket;
+}
+
+std::vector<UsageLine> Meter::daily(const Caller& caller, std::chrono::year_month month) const {
+  const std::lock_guard lock(impl_->mutex);
+  return usage_lines(impl_->database, days_of(month), KeyFilter{caller.account, ""},
+                     /*by_day=*/true);
+}
+
+Balance Meter::balance(const Caller& caller) const {
+  return impl_->limiter.balance(caller.account);
+}
+
+}  // namespace quern::serve

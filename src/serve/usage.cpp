@@ -1,0 +1,104 @@
+#include "serve/usage.h"
+
+#include <fmt/format.h>
+
+#include "serve/error.h"
+#include "serve/plans.h"
+
+namespace quern::serve {
+namespace {
+
+Prices read_prices(const Row& row, int first_column) {
+  return {row.integer(first_column), row.integer(first_column + 1), row.integer(first_column + 2)};
+}
+
+Quantity read_quantity(const Row& row, int first_column) {
+  return {row.integer(first_column), row.integer(first_column + 1), row.integer(first_column + 2)};
+}
+
+std::string date_text(std::int64_t day) {
+  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
+UsageLine read_line(const Row& row, bool by_day) {
+  const Quantity quantity = read_quantity(row, 6);
+  UsageLine line;
+  if (by_day) line.day = date_text(row.integer(0));
+  line.name = row.text(1);
+  line.model = row.text(2);
+  line.prices = read_prices(row, 3);
+  line.calls = quantity.calls;
+  line.prompt_tokens = quantity.prompt_tokens;
+  line.completion_tokens = quantity.completion_tokens;
+  line.amount = to_micros(cost(line.prices, quantity));
+  return line;
+}
+
+}  // namespace
+
+DayRange days_of(std::chrono::year_month month) noexcept {
+  const auto first_day = [](std::chrono::year_month of) {
+    return std::int64_t{std::chrono::sys_days{of / std::chrono::day{1}}.time_since_epoch().count()};
+  };
+  return {first_day(month), first_day(month + std::chrono::months{1})};
+}
+
+std::chrono::year_month month_of(TimePoint time) noexcept {
+  const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(time)};
+  return date.year() / date.month();
+}
+
+std::chrono::year_month parse_month(std::string_view text) {
+  const auto digit = [&](std::size_t i) { return text[i] - '0'; };
+  bool formed = text.size() == 7 && text[4] == '-';
+  for (std::size_t i = 0; formed && i < text.size(); ++i) {
+    formed = i == 4 || (text[i] >= '0' && text[i] <= '9');
+  }
+  if (formed) {
+    const std::chrono::year year{digit(0) * 1000 + digit(1) * 100 + digit(2) * 10 + digit(3)};
+    const std::chrono::month month{static_cast<unsigned>(digit(5) * 10 + digit(6))};
+    if (month.ok()) return year / month;
+  }
+  fail(ErrorCode::invalid_argument, "month \"{}\": expected one such as 2026-11", text);
+}
+
+std::vector<UsageLine> usage_lines(Database& database, DayRange days,
+                                   const std::optional<KeyFilter>& filter, bool by_day) {
+  std::vector<UsageLine> lines;
+  const std::int64_t everyone = filter ? 0 : 1;
+  const KeyFilter wanted = filter.value_or(KeyFilter{});
+  database.query(
+      "SELECT CASE ?1 WHEN 1 THEN u.day ELSE 0 END AS of_day, coalesce(a.name, ''), u.model, "
+      "  p.input_per_million, p.output_per_million, p.per_thousand_calls, "
+      "  sum(u.calls), sum(u.prompt_tokens), sum(u.completion_tokens) "
+      "FROM usage u JOIN prices p ON p.id = u.price LEFT JOIN accounts a ON a.id = u.account "
+      "WHERE u.day >= ?2 AND u.day < ?3 AND (?4 OR u.account = ?5) AND ?6 IN ('', u.key) "
+      "GROUP BY of_day, u.account, u.model, u.price "
+      "ORDER BY of_day, a.name, u.model, p.input_per_million, p.output_per_million, "
+      "  p.per_thousand_calls",
+      {std::int64_t{by_day}, days.first, days.end, everyone, wanted.account, wanted.key},
+      [&](const Row& row) { lines.push_back(read_line(row, by_day)); });
+  return lines;
+}
+
+Balance read_balance(Database& database, std::int64_t account, TimePoint now) {
+  const DayRange month = days_of(month_of(now));
+  Balance balance;
+  database.query(
+      "SELECT p.input_per_million, p.output_per_million, p.per_thousand_calls, sum(u.calls), "
+      "  sum(u.prompt_tokens), sum(u.completion_tokens), "
+      "  sum(CASE WHEN u.day >= ?2 AND u.day < ?3 THEN u.calls ELSE 0 END), "
+      "  sum(CASE WHEN u.day >= ?2 AND u.day < ?3 THEN u.prompt_tokens + u.completion_tokens "
+      "    ELSE 0 END) "
+      "FROM usage u JOIN prices p ON p.id = u.price WHERE u.account = ?1 GROUP BY u.price",
+      {account, month.first, month.end}, [&](const Row& row) {
+        balance.spent += cost(read_prices(row, 0), read_quantity(row, 3));
+        balance.month_requests += row.integer(6);
+        balance.month_tokens += row.integer(7);
+      });
+  return balance;
+}
+
+}  // namespace quern::serve

@@ -1,0 +1,277 @@
+#include "serve/ledger.h"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "serve/fake_clock.h"
+#include "serve/schema.h"
+#include "support/error_code.h"
+#include "support/temporary_folder.h"
+
+namespace quern::serve {
+namespace {
+
+LedgerEntry entry(const std::string& id, std::int64_t tokens = 10) {
+  return {.id = id,
+          .key = "qk_aaaaaaaaaa",
+          .account = 1,
+          .model = "m",
+          .prompt_tokens = tokens,
+          .completion_tokens = 2 * tokens,
+          .latency = std::chrono::microseconds(1500),
+          .finish_reason = "stop",
+          .prices = {150'000, 600'000, 0},
+          .finished = FakeClock().now()};
+}
+
+std::int64_t count(const std::string& path,
+                   std::string_view what = "SELECT count(*) FROM requests") {
+  Database database = open_ledger(path);
+  return database.value(what);
+}
+
+std::string message_of(const std::string& path) {
+  try {
+    open_ledger(path);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// While it lives, no file may grow beyond `bytes`: as a full disk, writing fails.
+class FullDisk {
+ public:
+  explicit FullDisk(std::size_t bytes) {
+    before_ = signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit_);
+    rlimit full = limit_;
+    full.rlim_cur = bytes;
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &limit_);
+    signal(SIGXFSZ, before_);
+  }
+
+ private:
+  rlimit limit_{};
+  void (*before_)(int) = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("an entry is in the file, whole, when its ticket has been waited for") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  Ledger ledger(path, "EUR", "");
+  CHECK(ledger.record(entry("a")).wait());
+  Database reader = open_ledger(path);
+  int rows = 0;
+  reader.query(
+      "SELECT r.id, r.key, r.account, r.model, r.prompt_tokens, r.completion_tokens, r.latency_us, "
+      "r.finish_reason, r.finished, p.currency, p.input_per_million FROM requests r "
+      "JOIN prices p ON p.id = r.price",
+      {}, [&](const Row& row) {
+        ++rows;
+        CHECK(row.text(0) == "a");
+        CHECK(row.text(1) == "qk_aaaaaaaaaa");
+        CHECK(row.integer(2) == 1);
+        CHECK(row.text(3) == "m");
+        CHECK(row.integer(4) == 10);
+        CHECK(row.integer(5) == 20);
+        CHECK(row.integer(6) == 1500);
+        CHECK(row.text(7) == "stop");
+        CHECK(row.integer(8) == 1795521600000);  // date -ud '2026-11-24 12:00' +%s
+        CHECK(row.text(9) == "EUR");
+        CHECK(row.integer(10) == 150'000);
+      });
+  CHECK(rows == 1);
+}
+
+TEST_CASE("an id is recorded once, whatever comes with it later") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  {
+    Ledger ledger(path, "EUR", "");
+    CHECK(ledger.record(entry("a", 1)).wait());
+    CHECK(!ledger.record(entry("a", 999)).wait());
+  }
+  Ledger again(path, "EUR", "");
+  const Ticket ticket = again.record(entry("a", 999));
+  CHECK(!ticket.wait());
+  CHECK(!ticket.wait());
+  CHECK(count(path) == 1);
+  CHECK(count(path, "SELECT sum(prompt_tokens) FROM usage") == 1);
+  CHECK(count(path, "SELECT sum(calls) FROM usage") == 1);
+}
+
+TEST_CASE("threads share transactions, and each entry is recorded and added up once") {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 40;
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  {
+    Ledger ledger(path, "EUR", "");
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < kEach; ++i) {
+          ledger.record(entry(std::to_string(t) + "." + std::to_string(i))).wait();
+          ledger.record(entry("shared " + std::to_string(i))).wait();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(count(path) == kThreads * kEach + kEach);
+  CHECK(count(path, "SELECT sum(calls) FROM usage") == kThreads * kEach + kEach);
+  CHECK(count(path, "SELECT sum(prompt_tokens) FROM usage") == 10 * (kThreads * kEach + kEach));
+  CHECK(count(path, "SELECT count(*) FROM prices") == 1);
+}
+
+TEST_CASE("a ledger that ends writes what was recorded") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  std::vector<Ticket> tickets;
+  {
+    Ledger ledger(path, "EUR", "");
+    for (int i = 0; i < 500; ++i) tickets.push_back(ledger.record(entry(std::to_string(i))));
+  }
+  for (const Ticket& ticket : tickets) CHECK(ticket.wait());
+  CHECK(count(path) == 500);
+}
+
+TEST_CASE("an entry without an id or with negative numbers is refused") {
+  const TemporaryFolder folder;
+  Ledger ledger(folder.path("usage.db"), "EUR", "");
+  CHECK(code_of([&] { ledger.record(entry("")); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { ledger.record(entry("a", -1)); }) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a ledger in memory is as one in a file, and gone with its last user") {
+  {
+    Ledger ledger("", "EUR", "test-memory");
+    CHECK(ledger.record(entry("a")).wait());
+    Database reader = open_ledger("", "test-memory");
+    CHECK(reader.value("SELECT count(*) FROM requests") == 1);
+    CHECK(!ledger.record(entry("a")).wait());
+    CHECK(ledger.record(entry("b")).wait());
+    CHECK(reader.value("SELECT sum(calls) FROM usage") == 2);
+    CHECK(open_ledger("", "another").value("SELECT count(*) FROM requests") == 0);
+  }
+  CHECK(open_ledger("", "test-memory").value("SELECT count(*) FROM requests") == 0);
+}
+
+TEST_CASE("a full disk gives an Error, leaves nothing half-written, and is got over") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  Ledger ledger(path, "EUR", "");
+  CHECK(ledger.record(entry("before")).wait());
+  {
+    const FullDisk full(4096);
+    const Ticket ticket = ledger.record(entry("lost"));
+    CHECK(code_of([&] { ticket.wait(); }) == ErrorCode::unsupported);
+    CHECK(code_of([&] { ticket.wait(); }) == ErrorCode::unsupported);
+  }
+  CHECK(count(path) == 1);
+  CHECK(count(path, "SELECT sum(calls) FROM usage") == 1);
+  CHECK(ledger.record(entry("lost")).wait());
+  CHECK(count(path) == 2);
+}
+
+TEST_CASE("a ledger that another process is writing is waited for, and one locked on is an Error") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  Ledger ledger(path, "EUR", "");
+  Database other = open_ledger(path);
+  Ticket ticket;
+  {
+    const Transaction lock(other);
+    ticket = ledger.record(entry("a"));
+    Database third = open_ledger(path);
+    third.run_script("PRAGMA busy_timeout = 1");
+    CHECK(code_of([&] { Transaction refused(third); }) == ErrorCode::unsupported);
+  }
+  CHECK(ticket.wait());
+}
+
+TEST_CASE("what is no ledger is refused and left as it was") {
+  const TemporaryFolder folder;
+  const std::string text = folder.write("notes.txt", std::string(5000, 'x'));
+  CHECK(code_of([&] { open_ledger(text); }) == ErrorCode::corrupt_file);
+  CHECK(message_of(text).find("notes.txt") != std::string::npos);
+  std::ifstream file(text);
+  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == std::string(5000, 'x'));
+
+  const std::string foreign = folder.path("photos.db");
+  Database(foreign).run_script("CREATE TABLE photos (name TEXT)");
+  CHECK(code_of([&] { open_ledger(foreign); }) == ErrorCode::corrupt_file);
+  CHECK(message_of(foreign).find("of another program") != std::string::npos);
+  CHECK(Database(foreign).value("SELECT count(*) FROM sqlite_master") == 1);
+
+  CHECK(code_of([&] { open_ledger(folder.path("none/usage.db")); }) == ErrorCode::not_found);
+}
+
+TEST_CASE("a damaged ledger gives corrupt_file, not wrong numbers") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  {
+    Ledger ledger(path, "EUR", "");
+    std::vector<Ticket> tickets;
+    for (int i = 0; i < 2000; ++i) tickets.push_back(ledger.record(entry(std::to_string(i))));
+    for (const Ticket& ticket : tickets) ticket.wait();
+  }
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096);
+    const std::string garbage(16 * 4096, '\x5a');
+    file.write(garbage.data(), static_cast<std::streamsize>(garbage.size()));
+  }
+  CHECK(code_of([&] {
+          Ledger ledger(path, "EUR", "");
+          ledger.record(entry("a")).wait();
+        }) == ErrorCode::corrupt_file);
+}
+
+TEST_CASE("a ledger of a later version is refused, and one of an earlier is brought up to date") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  const char* steps[] = {"CREATE TABLE a (x INTEGER)", "INSERT INTO a VALUES (7)",
+                         "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 5"};
+  Database database(path);
+  migrate(database, std::span(steps).first(1));
+  CHECK(database.value("SELECT count(*) FROM a") == 0);
+  migrate(database, steps);
+  CHECK(database.value("SELECT x + y FROM a") == 12);
+  migrate(database, steps);
+  CHECK(database.value("SELECT count(*) FROM a") == 1);
+  CHECK(database.value("PRAGMA user_version") == 3);
+  CHECK(code_of([&] { migrate(database, std::span(steps).first(2)); }) == ErrorCode::unsupported);
+}
+
+TEST_CASE("a migration that fails leaves the version before it") {
+  const TemporaryFolder folder;
+  const char* steps[] = {"CREATE TABLE a (x INTEGER)", "CREATE TABLE b (x INTEGER); nonsense"};
+  Database database(folder.path("usage.db"));
+  migrate(database, std::span(steps).first(1));
+  CHECK_THROWS_AS(migrate(database, steps), Error);
+  CHECK(database.value("PRAGMA user_version") == 1);
+  CHECK(database.value("SELECT count(*) FROM sqlite_master WHERE name = 'b'") == 0);
+}
+
+TEST_CASE("a ledger holds amounts in one currency") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  {
+    Ledger ledger(path, "EUR", "");
+    ledger.record(entry("a")).wait();
+  }
+  CHECK(code_of([&] { Ledger(path, "USD", ""); }) == ErrorCode::invalid_argument);
+}
+
+}  // namespace quern::serve
