@@ -33,6 +33,7 @@ class QuernConan(ConanFile):
         self.requires("pcre2/[>=10.40 <11]")
         self.requires("utf8proc/[>=2.8 <3]")
         self.requires("nlohmann_json/[>=3.10 <4]", visible=False)
+        self.requires("protozero/[>=1.7 <2]", visible=False)
         if self.options.cli:
             self.requires("cli11/[>=2.1 <3]", visible=False)
         if self.options.serve:

@@ -10,18 +10,24 @@
 
 namespace quern {
 
-/// Element type of a dense tensor.
+/// Element type of a dense tensor. Those of the last line are stored, moved and cast, but not
+/// computed with; an element takes a byte, whatever its width.
 enum class DType : std::uint8_t {
   // clang-format off
-  f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64, u64, boolean, string
+  f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64, u64, boolean, string,
+  f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, f8e8m0, f4e2m1, i4, u4, i2, u2
   // clang-format on
 };
+inline constexpr int kDTypes = 24;
 
 /// Name of a dtype, as it stands in the enum, but "bool" for `boolean`.
 QUERN_API std::string_view to_string(DType dtype) noexcept;
 
 /// Bytes of one element; for `string`, of the std::string object that holds it.
 QUERN_API std::size_t size_of(DType dtype) noexcept;
+
+/// Whether values of `dtype` are only stored: the 8-, 4- and 2-bit types that no arithmetic takes.
+constexpr bool is_narrow(DType dtype) noexcept { return dtype > DType::string; }
 
 constexpr bool is_floating(DType dtype) noexcept {
   return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::f16 || dtype == DType::bf16;
@@ -85,6 +91,13 @@ struct BFloat16 {
   }
 };
 
+/// An element of a dtype that is only stored (see `is_narrow`); `Tensor::cast` gives its value.
+template <DType type>
+struct Narrow {
+  std::uint8_t bits = 0;
+  bool operator==(const Narrow&) const = default;
+};
+
 /// The dtype that stores a C++ type: `dtype_of<float>` is `DType::f32`.
 template <class T>
 inline constexpr DType dtype_of = [] { static_assert(sizeof(T) == 0, "not an element type"); }();
@@ -116,5 +129,7 @@ template <>
 inline constexpr DType dtype_of<bool> = DType::boolean;
 template <>
 inline constexpr DType dtype_of<std::string> = DType::string;
+template <DType type>
+inline constexpr DType dtype_of<Narrow<type>> = type;
 
 }  // namespace quern

@@ -6,6 +6,7 @@
 #include "quern/error.h"
 #include "quern/layers.h"
 #include "quern/llm.h"
+#include "quern/onnx.h"
 #include "quern/ops.h"
 #include "quern/runtime.h"
 #include "quern/shape.h"

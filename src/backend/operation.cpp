@@ -48,6 +48,7 @@ void* thread_scratch(std::size_t bytes) {
   thread_local std::shared_ptr<std::byte> scratch;
   thread_local std::size_t capacity = 0;
   if (bytes > capacity) {
+    const BufferScope heap(nullptr);
     scratch.reset();
     capacity = 0;
     scratch = allocate_buffer(bytes);

@@ -10,7 +10,8 @@ namespace {
 constexpr int kBadUsage = 2;
 
 int run(int argc, char** argv) {
-  CLI::App app{"quern runs language models from GGUF files and Hugging Face folders."};
+  CLI::App app{
+      "quern runs language models from GGUF files and Hugging Face folders, and ONNX graphs."};
   app.name("quern");
   app.set_version_flag("--version", std::string("quern " QUERN_VERSION));
   app.require_subcommand(1);
@@ -23,6 +24,7 @@ int run(int argc, char** argv) {
   quern::cli::add_inspect(app);
   quern::cli::add_check(app, exit_code);
   quern::cli::add_bench(app);
+  quern::cli::add_onnx_test(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

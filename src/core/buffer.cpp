@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <new>
+#include <utility>
 
 #include "core/error.h"
 #include "core/runtime.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 std::atomic<std::int64_t> bytes_in_use{0};
+thread_local BufferSource* buffer_source = nullptr;
 
 void release(std::byte* data, std::int64_t bytes) noexcept {
   ::operator delete(data, kAlignment);
@@ -20,6 +22,12 @@ void release(std::byte* data, std::int64_t bytes) noexcept {
 }  // namespace
 
 std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
+  if (buffer_source != nullptr) {
+    // A source that falls back to the heap must not come back here.
+    BufferSource* const source = buffer_source;
+    const BufferScope heap(nullptr);
+    return source->allocate(bytes);
+  }
   const auto counted = static_cast<std::int64_t>(bytes);
   if (counted < 0) fail(ErrorCode::out_of_memory, "allocate: {} bytes do not fit in memory", bytes);
   const std::int64_t limit = memory_limit();
@@ -37,6 +45,10 @@ std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
   }
   return {data, [counted](std::byte* memory) { release(memory, counted); }};
 }
+
+BufferScope::BufferScope(BufferSource* source) noexcept
+    : before_(std::exchange(buffer_source, source)) {}
+BufferScope::~BufferScope() { buffer_source = before_; }
 
 std::int64_t buffer_bytes_in_use() noexcept { return bytes_in_use.load(std::memory_order_relaxed); }
 

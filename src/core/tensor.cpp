@@ -8,6 +8,7 @@
 
 #include "core/buffer.h"
 #include "core/error.h"
+#include "core/narrow.h"
 #include "core/strided.h"
 #include "core/visit.h"
 
@@ -122,7 +123,7 @@ Tensor Tensor::copy_of(const void* values, std::size_t count, DType dtype, const
   require(static_cast<std::int64_t>(count) == shape.numel(),
           "tensor: shape {} takes {} values, got {}", shape, shape.numel(), count);
   Tensor tensor = empty(shape, dtype);
-  visit_dtype(dtype, [&](auto tag) {
+  visit_storage(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     std::copy_n(static_cast<const T*>(values), count, reinterpret_cast<T*>(tensor.data_));
   });
@@ -272,12 +273,15 @@ Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
   Tensor copy = empty(shape_, dtype_);
-  visit_dtype(dtype_, [&](auto tag) { copy_elements<typename decltype(tag)::type>(*this, copy); });
+  visit_storage(dtype_,
+                [&](auto tag) { copy_elements<typename decltype(tag)::type>(*this, copy); });
   return copy;
 }
 
 Tensor Tensor::cast(DType dtype) const {
   if (dtype == dtype_) return *this;
+  if (is_narrow(dtype)) return narrow(cast(DType::f32), dtype, Overflow::saturate);
+  if (is_narrow(dtype_)) return widen(*this).cast(dtype);
   Tensor converted = empty(shape_, dtype);
   visit_numeric("cast", dtype_, [&](auto from) {
     visit_numeric("cast", dtype, [&](auto to) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "core/format.h"
 #include "core/visit.h"
 #include "quern/tensor.h"
 
@@ -47,9 +48,11 @@ void print_axis(std::string& text, const Tensor& tensor, const T* data, int axis
 
 std::string Tensor::to_string() const {
   std::string text = fmt::format("{} {}\n", dtype_, shape_);
-  visit_dtype(dtype_, [&](auto tag) {
+  const Tensor shown = is_narrow(dtype_) ? cast(DType::f32) : *this;
+  visit_dtype(shown.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    print_axis(text, *this, static_cast<const T*>(raw()), 0);
+    if constexpr (is_number<T> || std::is_same_v<T, std::string>)
+      print_axis(text, shown, static_cast<const T*>(shown.raw()), 0);
   });
   return text;
 }

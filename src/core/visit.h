@@ -47,6 +47,26 @@ decltype(auto) visit_dtype(DType dtype, Visitor&& visitor) {
       return visitor(TypeTag<bool>{});
     case DType::string:
       return visitor(TypeTag<std::string>{});
+    case DType::f8e4m3fn:
+      return visitor(TypeTag<Narrow<DType::f8e4m3fn>>{});
+    case DType::f8e4m3fnuz:
+      return visitor(TypeTag<Narrow<DType::f8e4m3fnuz>>{});
+    case DType::f8e5m2:
+      return visitor(TypeTag<Narrow<DType::f8e5m2>>{});
+    case DType::f8e5m2fnuz:
+      return visitor(TypeTag<Narrow<DType::f8e5m2fnuz>>{});
+    case DType::f8e8m0:
+      return visitor(TypeTag<Narrow<DType::f8e8m0>>{});
+    case DType::f4e2m1:
+      return visitor(TypeTag<Narrow<DType::f4e2m1>>{});
+    case DType::i4:
+      return visitor(TypeTag<Narrow<DType::i4>>{});
+    case DType::u4:
+      return visitor(TypeTag<Narrow<DType::u4>>{});
+    case DType::i2:
+      return visitor(TypeTag<Narrow<DType::i2>>{});
+    case DType::u2:
+      return visitor(TypeTag<Narrow<DType::u2>>{});
   }
   fail(ErrorCode::internal, "dtype {} is not an element type", static_cast<int>(dtype));
 }
@@ -60,7 +80,24 @@ inline constexpr bool is_number = std::is_arithmetic_v<T> || is_narrow_float<T>;
 template <class T>
 using Compute = std::conditional_t<is_narrow_float<T>, float, T>;
 
-/// As visit_dtype, for every dtype but string.
+/// Calls `visitor(TypeTag<T>{})` with a type of the size of `dtype`: std::string for strings, else
+/// an unsigned integer. For code that moves elements and does not look at them.
+template <class Visitor>
+decltype(auto) visit_storage(DType dtype, Visitor&& visitor) {
+  if (dtype == DType::string) return visitor(TypeTag<std::string>{});
+  switch (size_of(dtype)) {
+    case 1:
+      return visitor(TypeTag<std::uint8_t>{});
+    case 2:
+      return visitor(TypeTag<std::uint16_t>{});
+    case 4:
+      return visitor(TypeTag<std::uint32_t>{});
+    default:
+      return visitor(TypeTag<std::uint64_t>{});
+  }
+}
+
+/// As visit_dtype, for the dtypes that arithmetic takes.
 template <class Visitor>
 void visit_numeric(std::string_view operation, DType dtype, Visitor&& visitor) {
   visit_dtype(dtype, [&](auto tag) {

@@ -7,7 +7,7 @@
 using namespace quern;
 
 TEST_CASE("every dtype is visited with the type that stores it") {
-  for (int i = 0; i <= static_cast<int>(DType::string); ++i) {
+  for (int i = 0; i < kDTypes; ++i) {
     const auto dtype = static_cast<DType>(i);
     CAPTURE(to_string(dtype));
     const auto [visited, size] = visit_dtype(dtype, [](auto tag) {

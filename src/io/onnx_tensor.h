@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <protozero/pbf_reader.hpp>
+#include <string>
+
+#include "io/onnx_proto.h"
+
+namespace quern::io::onnx {
+
+/// Where messages are read from: the file, for what views it, and the folder of its data files.
+struct Source {
+  const FileBytes& file;
+  std::string folder;
+
+  /// The offset of a message's bytes in the file, for messages.
+  std::size_t offset(const protozero::data_view& view) const {
+    return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(view.data()) -
+                                    file.bytes.data());
+  }
+};
+
+/// The dtype of a TensorProto.DataType. Throws: `unsupported`.
+DType dtype_of_code(std::int64_t code, const Source& source);
+
+/// A TensorProto. Throws: `corrupt_file` where its data is not what its shape takes.
+NamedTensor read_tensor(protozero::data_view bytes, const Source& source);
+
+}  // namespace quern::io::onnx

@@ -1,0 +1,336 @@
+#include "onnx/build.h"
+
+#include <algorithm>
+#include <queue>
+#include <set>
+
+#include "core/error.h"
+
+namespace quern::onnx {
+namespace {
+
+namespace proto = io::onnx;
+
+constexpr int kMaxCallDepth = 32;             // functions that call functions
+constexpr std::size_t kMaxNodes = 1'000'000;  // once functions are expanded
+
+/// What names mean in one list of nodes: a graph's, a subgraph's or a function's.
+struct Scope {
+  Graph& graph;
+  const std::vector<proto::OperatorSetId>& opsets;
+  Scope* outer = nullptr;                 ///< around a subgraph
+  const Attributes* arguments = nullptr;  ///< of the function whose body this is
+  std::string prefix = {};                ///< of names, so that an expanded body's are its own
+  int call_depth = 0;
+  std::map<std::string, ValueId, std::less<>> names = {};
+  /// (of the graph around, of this graph), in order of use.
+  std::vector<std::pair<ValueId, ValueId>> captured = {};
+};
+
+std::string label(const proto::NodeProto& node) {
+  return node.name.empty() ? node.op_type : node.name;
+}
+
+// Names that a node and its subgraphs read.
+void collect_reads(const proto::NodeProto& node, std::set<std::string_view>& reads) {
+  reads.insert(node.input.begin(), node.input.end());
+  for (const proto::AttributeProto& attribute : node.attribute) {
+    const auto* graph = std::get_if<std::shared_ptr<const proto::GraphProto>>(&attribute.value);
+    if (graph == nullptr) continue;
+    for (const proto::NodeProto& inner : (*graph)->node) collect_reads(inner, reads);
+    for (const proto::ValueInfoProto& output : (*graph)->output) reads.insert(output.name);
+  }
+}
+
+// Places of nodes in an order of execution, the file's own where it is one.
+std::vector<std::size_t> execution_order(const std::vector<proto::NodeProto>& nodes) {
+  std::map<std::string_view, std::size_t> producers;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const std::string& name : nodes[i].output) {
+      if (!name.empty() && !producers.emplace(name, i).second) {
+        fail(ErrorCode::corrupt_file, "graph: two nodes give \"{}\" (node \"{}\")", name,
+             label(nodes[i]));
+      }
+    }
+  }
+  std::vector<std::size_t> waits(nodes.size(), 0);
+  std::vector<std::vector<std::size_t>> followers(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    std::set<std::string_view> reads;
+    collect_reads(nodes[i], reads);
+    for (const std::string_view name : reads) {
+      const auto producer = producers.find(name);
+      if (producer == producers.end()) continue;
+      followers[producer->second].push_back(i);
+      ++waits[i];
+    }
+  }
+  std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (waits[i] == 0) ready.push(i);
+  }
+  std::vector<std::size_t> order;
+  while (!ready.empty()) {
+    order.push_back(ready.top());
+    ready.pop();
+    for (const std::size_t follower : followers[order.back()]) {
+      if (--waits[follower] == 0) ready.push(follower);
+    }
+  }
+  if (order.size() != nodes.size()) {
+    const auto stuck = std::ranges::find_if(waits, [](std::size_t count) { return count > 0; });
+    fail(ErrorCode::corrupt_file, "graph: nodes form a cycle (node \"{}\")",
+         label(nodes[static_cast<std::size_t>(stuck - waits.begin())]));
+  }
+  return order;
+}
+
+class Builder {
+ public:
+  explicit Builder(const proto::ModelProto& model) : model_(model) {
+    for (const proto::FunctionProto& function : model.functions)
+      functions_.emplace(std::tuple(function.domain, function.name, function.overload), &function);
+  }
+
+  Graph build() {
+    Graph graph;
+    Scope scope{.graph = graph, .opsets = model_.opset_import};
+    add_graph(model_.graph, scope);
+    return graph;
+  }
+
+ private:
+  void add_graph(const proto::GraphProto& source, Scope& scope) {
+    Graph& graph = scope.graph;
+    graph.name = source.name;
+    for (const proto::NamedTensor& initializer : source.initializer) {
+      const ValueId id = define(scope, initializer.name);
+      graph.value(id).constant = initializer.tensor;
+    }
+    for (const proto::ValueInfoProto& input : source.input) {
+      if (scope.names.contains(input.name)) continue;  // an initializer is its value
+      const ValueId id = define(scope, input.name);
+      graph.inputs.push_back(id);
+      declare(graph.value(id), input.type);
+    }
+    add_nodes(source.node, scope);
+    for (const proto::ValueInfoProto& output : source.output) {
+      const auto id = find(scope, output.name);
+      if (!id) fail(ErrorCode::corrupt_file, "graph: nothing gives output \"{}\"", output.name);
+      graph.outputs.push_back(*id);
+    }
+  }
+
+  static void declare(GraphValue& value, const proto::TypeProto& type) {
+    if (type.kind != proto::TypeProto::Kind::tensor) return;
+    value.dtype = type.dtype;
+    if (!type.has_shape) return;
+    value.dims.emplace();
+    for (const proto::Dimension& dim : type.shape) {
+      const auto* size = std::get_if<std::int64_t>(&dim);
+      value.dims->push_back(size != nullptr && *size >= 0 ? *size : -1);
+    }
+  }
+
+  static ValueId define(Scope& scope, const std::string& name) {
+    const ValueId id = scope.graph.add_value(scope.prefix + name);
+    if (!scope.names.emplace(name, id).second)
+      fail(ErrorCode::corrupt_file, "graph: \"{}\" is given twice", name);
+    return id;
+  }
+
+  // The value that a name means, brought in from around the subgraph where it is from there.
+  static std::optional<ValueId> find(Scope& scope, std::string_view name) {
+    const auto known = scope.names.find(name);
+    if (known != scope.names.end()) return known->second;
+    if (scope.outer == nullptr) return std::nullopt;
+    const auto outside = find(*scope.outer, name);
+    if (!outside || *outside == kAbsent) return outside;
+    const GraphValue source = scope.outer->graph.value(*outside);
+    const ValueId inside = scope.graph.add_value(source.name);
+    scope.graph.value(inside) = source;
+    if (!source.constant) scope.captured.emplace_back(*outside, inside);
+    scope.names.emplace(name, inside);
+    return inside;
+  }
+
+  void add_nodes(const std::vector<proto::NodeProto>& nodes, Scope& scope) {
+    for (const std::size_t place : execution_order(nodes)) {
+      const proto::NodeProto& node = nodes[place];
+      const auto function = functions_.find(std::tuple(node.domain, node.op_type, node.overload));
+      if (function != functions_.end()) {
+        expand(node, *function->second, scope);
+      } else {
+        add_node(node, scope);
+      }
+    }
+  }
+
+  void add_node(const proto::NodeProto& source, Scope& scope) {
+    if (++node_count_ > kMaxNodes)
+      fail(ErrorCode::corrupt_file, "graph: more than {} nodes", kMaxNodes);
+    Node node;
+    node.name =
+        scope.prefix +
+        (source.name.empty() ? fmt::format("{}_{}", source.op_type, node_count_) : source.name);
+    node.domain = source.domain;
+    node.op_type = source.op_type;
+    node.opset = opset_of(source, scope);
+    node.inputs = inputs_of(source, scope);
+    node.operator_inputs = node.inputs.size();
+    for (const proto::AttributeProto& attribute : source.attribute)
+      add_attribute(node, attribute, scope);
+    for (const std::string& name : source.output)
+      node.outputs.push_back(name.empty() ? kAbsent : define(scope, name));
+    if (node.is("Constant")) {
+      if (node.outputs.size() != 1 || node.outputs[0] == kAbsent)
+        fail(ErrorCode::corrupt_file, "Constant: one output expected (node \"{}\")", node.name);
+      scope.graph.value(node.outputs[0]).constant = constant_of(node);
+    } else {
+      scope.graph.nodes.push_back(std::move(node));
+    }
+  }
+
+  static std::vector<ValueId> inputs_of(const proto::NodeProto& source, Scope& scope) {
+    std::vector<ValueId> inputs;
+    for (const std::string& name : source.input) {
+      const auto id = name.empty() ? kAbsent : find(scope, name);
+      if (!id) {
+        fail(ErrorCode::corrupt_file, "graph: nothing gives \"{}\" (input of node \"{}\")", name,
+             label(source));
+      }
+      inputs.push_back(*id);
+    }
+    return inputs;
+  }
+
+  static std::int64_t opset_of(const proto::NodeProto& node, const Scope& scope) {
+    for (const proto::OperatorSetId& opset : scope.opsets) {
+      if (opset.domain == node.domain) return opset.version;
+    }
+    // Exporters leave the import of vendors' domains out.
+    if (!node.domain.empty()) return 1;
+    fail(ErrorCode::corrupt_file, "graph: no opset of domain \"{}\" (node \"{}\")", node.domain,
+         label(node));
+  }
+
+  void add_attribute(Node& node, const proto::AttributeProto& source, Scope& scope) {
+    if (!source.ref_attr_name.empty()) {
+      if (scope.arguments == nullptr)
+        fail(ErrorCode::corrupt_file, "graph: attribute \"{}\" refers to a function's \"{}\"",
+             source.name, source.ref_attr_name);
+      const auto argument = scope.arguments->all().find(source.ref_attr_name);
+      if (argument != scope.arguments->all().end())
+        node.attributes.set(source.name, argument->second);
+      return;
+    }
+    node.attributes.set(source.name, convert(source, scope, &node));
+  }
+
+  /// `owner` takes the captures of a subgraph; null where there can be none.
+  Attribute convert(const proto::AttributeProto& source, Scope& scope, Node* owner) {
+    return std::visit(
+        [&](const auto& value) -> Attribute {
+          using T = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<T, std::shared_ptr<const proto::GraphProto>>) {
+            if (owner == nullptr)
+              fail(ErrorCode::corrupt_file, "graph: a graph as a function's default attribute");
+            return subgraph(*value, scope, *owner);
+          } else {
+            return value;
+          }
+        },
+        source.value);
+  }
+
+  std::shared_ptr<const Graph> subgraph(const proto::GraphProto& source, Scope& around,
+                                        Node& owner) {
+    auto graph = std::make_shared<Graph>();
+    Scope scope{.graph = *graph,
+                .opsets = around.opsets,
+                .outer = &around,
+                .arguments = around.arguments,
+                .prefix = around.prefix,
+                .call_depth = around.call_depth};
+    add_graph(source, scope);
+    for (const auto& [outside, inside] : scope.captured) {
+      const auto first = owner.inputs.begin() + static_cast<std::ptrdiff_t>(owner.operator_inputs);
+      auto place = std::find(first, owner.inputs.end(), outside);
+      if (place == owner.inputs.end()) place = owner.inputs.insert(place, outside);
+      graph->captures.push_back({static_cast<std::size_t>(place - owner.inputs.begin()), inside});
+    }
+    return graph;
+  }
+
+  void expand(const proto::NodeProto& call, const proto::FunctionProto& function, Scope& scope) {
+    if (scope.call_depth == kMaxCallDepth)
+      fail(ErrorCode::corrupt_file, "graph: functions nested deeper than {} (node \"{}\")",
+           kMaxCallDepth, label(call));
+    if (call.input.size() > function.input.size() || call.output.size() > function.output.size())
+      fail(ErrorCode::corrupt_file,
+           "graph: too many inputs or outputs for function \"{}\" (node \"{}\")", function.name,
+           label(call));
+    Attributes arguments;
+    for (const proto::AttributeProto& attribute : function.attribute_proto)
+      arguments.set(attribute.name, convert(attribute, scope, nullptr));
+    Node argument_holder;
+    for (const proto::AttributeProto& attribute : call.attribute)
+      add_attribute(argument_holder, attribute, scope);
+    if (!argument_holder.inputs.empty())
+      fail(ErrorCode::unsupported,
+           "graph: a graph that uses values around it as a function's "
+           "attribute (node \"{}\")",
+           label(call));
+    for (const auto& [name, value] : argument_holder.attributes.all()) arguments.set(name, value);
+
+    Scope body{
+        .graph = scope.graph,
+        .opsets = function.opset_import.empty() ? model_.opset_import : function.opset_import,
+        .arguments = &arguments,
+        .prefix = fmt::format("{}{}_{}/", scope.prefix, label(call), ++call_count_),
+        .call_depth = scope.call_depth + 1};
+    const std::vector<ValueId> inputs = inputs_of(call, scope);
+    for (std::size_t i = 0; i < function.input.size(); ++i)
+      body.names.emplace(function.input[i], i < inputs.size() ? inputs[i] : kAbsent);
+    add_nodes(function.node, body);
+    for (std::size_t i = 0; i < call.output.size(); ++i) {
+      if (call.output[i].empty()) continue;
+      const auto given = find(body, function.output[i]);
+      if (!given)
+        fail(ErrorCode::corrupt_file, "graph: nothing gives output \"{}\" of function \"{}\"",
+             function.output[i], function.name);
+      if (!scope.names.emplace(call.output[i], *given).second)
+        fail(ErrorCode::corrupt_file, "graph: \"{}\" is given twice", call.output[i]);
+    }
+  }
+
+  static Value constant_of(const Node& node) {
+    for (const auto& [name, attribute] : node.attributes.all()) {
+      if (const auto* tensor = std::get_if<Tensor>(&attribute)) return *tensor;
+      if (const auto* value = std::get_if<float>(&attribute)) return Tensor::scalar(*value);
+      if (const auto* value = std::get_if<std::int64_t>(&attribute)) return Tensor::scalar(*value);
+      if (const auto* value = std::get_if<std::string>(&attribute)) return Tensor::scalar(*value);
+      const auto list = [](const auto& values) {
+        return Tensor::from(values, {static_cast<std::int64_t>(values.size())});
+      };
+      if (const auto* values = std::get_if<std::vector<float>>(&attribute)) return list(*values);
+      if (const auto* values = std::get_if<std::vector<std::int64_t>>(&attribute))
+        return list(*values);
+      if (const auto* values = std::get_if<std::vector<std::string>>(&attribute))
+        return list(*values);
+    }
+    fail(ErrorCode::corrupt_file, "Constant: no value (node \"{}\")", node.name);
+  }
+
+  const proto::ModelProto& model_;
+  std::map<std::tuple<std::string, std::string, std::string>, const proto::FunctionProto*>
+      functions_;
+  std::size_t node_count_ = 0;
+  std::size_t call_count_ = 0;
+};
+
+}  // namespace
+
+Graph build_graph(const io::onnx::ModelProto& model) { return Builder(model).build(); }
+
+}  // namespace quern::onnx

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "onnx/arena.h"
+#include "onnx/graph.h"
+#include "onnx/import/import.h"
+#include "onnx/kernel.h"
+#include "onnx/plan.h"
+
+namespace quern::onnx {
+
+/// What one run after another uses: values on their way, and memory. One run at a time.
+struct RunState {
+  std::vector<Value> values;
+  Arena arena;
+  std::shared_ptr<const Plan> plan;  ///< of the last run
+};
+
+/// A graph whose nodes are bound to kernels.
+///
+/// Immutable but for the plans it remembers; may run in several threads, each with its own state.
+class Executable {
+ public:
+  /// `max_plans` 0: none are made, which is for subgraphs. Throws: `unsupported`, naming every
+  /// operator without a handler; what importers throw, with the node's name.
+  explicit Executable(Graph graph, std::size_t max_plans = 0);
+
+  const Graph& graph() const noexcept { return graph_; }
+
+  /// Values of the graph's outputs. `inputs` are those of the graph in order.
+  std::vector<Value> run(std::span<const Value> inputs, RunState& state,
+                         std::vector<NodeTiming>* profile = nullptr) const;
+
+  /// As a subgraph: `captured` are the values that the node which owns it has as inputs.
+  std::vector<Value> run_nested(std::span<const Value> inputs, const Inputs& captured) const;
+
+ private:
+  struct Step {
+    KernelPtr kernel;
+    const Node* node;
+    ShapesFrom shapes;
+    Purity purity;
+    std::vector<ValueId> last_uses;  ///< values that no later step reads
+  };
+
+  void bind();
+  void find_last_uses();
+  void run_step(const Step& step, std::vector<Value>& values, const Plan* plan) const;
+  void run_planned(const Plan& plan, RunState& state, std::vector<NodeTiming>* profile) const;
+  std::shared_ptr<const Plan> run_watched(std::span<const Value> inputs, RunState& state,
+                                          std::vector<NodeTiming>* profile) const;
+  std::vector<Value> collect(const RunState& state, const Plan* plan) const;
+  const Value& value_of(ValueId id, const std::vector<Value>& values, const Plan* plan) const;
+
+  Graph graph_;
+  std::vector<Step> steps_;
+  std::unique_ptr<PlanCache> plans_;  ///< null for a subgraph
+};
+
+}  // namespace quern::onnx

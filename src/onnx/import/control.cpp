@@ -1,0 +1,116 @@
+#include <cmath>
+
+#include "onnx/executable.h"
+#include "onnx/import/import.h"
+#include "quern/ops.h"
+
+namespace quern::onnx {
+namespace {
+
+std::shared_ptr<const Executable> subgraph(const Node& node, const ImportContext& context,
+                                           std::string_view name) {
+  return context.compile(*node.attributes.get<std::shared_ptr<const Graph>>(name));
+}
+
+bool truth(const Inputs& in, std::size_t index) {
+  return in[index].cast(DType::boolean).item<bool>();
+}
+
+class If final : public Kernel {
+ public:
+  If(const Node& node, const ImportContext& context)
+      : then_(subgraph(node, context, "then_branch")),
+        else_(subgraph(node, context, "else_branch")) {}
+
+  void run(const Inputs& in, Outputs& out) const override {
+    const Executable& branch = truth(in, 0) ? *then_ : *else_;
+    std::vector<Value> results = branch.run_nested({}, in);
+    for (std::size_t i = 0; i < results.size(); ++i) out.set(i, std::move(results[i]));
+  }
+
+ private:
+  std::shared_ptr<const Executable> then_, else_;
+};
+
+/// The items that one scan output collects: stacked along a new first axis.
+Tensor stack(const std::vector<Tensor>& items) {
+  require(!items.empty(), "no iteration ran, so the shape of a scan output is not known");
+  std::vector<Tensor> rows;
+  for (const Tensor& item : items) {
+    Shape shape{1};
+    for (const std::int64_t dim : item.shape()) shape.push_back(dim);
+    rows.push_back(item.reshape(shape));
+  }
+  return ops::concat(rows, 0);
+}
+
+class Loop final : public Kernel {
+ public:
+  Loop(const Node& node, const ImportContext& context)
+      : body_(subgraph(node, context, "body")), carried_(carried_count(node, *body_)) {}
+
+  void run(const Inputs& in, Outputs& out) const override {
+    const std::int64_t trips = in.has(0) ? in[0].cast(DType::i64).item<std::int64_t>() : -1;
+    bool keep_going = !in.has(1) || truth(in, 1);
+    std::vector<Value> carried;
+    for (std::size_t i = 0; i < carried_; ++i) carried.push_back(in.value(i + 2));
+    std::vector<std::vector<Tensor>> scanned(body_->graph().outputs.size() - 1 - carried_);
+    for (std::int64_t trip = 0; keep_going && (trips < 0 || trip < trips); ++trip) {
+      std::vector<Value> arguments{Tensor::scalar(trip), Tensor::scalar(keep_going)};
+      arguments.insert(arguments.end(), carried.begin(), carried.end());
+      std::vector<Value> results = body_->run_nested(arguments, in);
+      keep_going = results[0].tensor().cast(DType::boolean).item<bool>();
+      for (std::size_t i = 0; i < carried_; ++i) carried[i] = std::move(results[i + 1]);
+      for (std::size_t i = 0; i < scanned.size(); ++i)
+        scanned[i].push_back(results[i + 1 + carried_].tensor());
+    }
+    for (std::size_t i = 0; i < carried_; ++i) out.set(i, std::move(carried[i]));
+    for (std::size_t i = 0; i < scanned.size(); ++i) {
+      if (carried_ + i < out.size()) out.set(carried_ + i, stacked(scanned[i], i));
+    }
+  }
+
+ private:
+  static std::size_t carried_count(const Node& node, const Executable& body) {
+    const std::size_t carried = node.operator_inputs > 2 ? node.operator_inputs - 2 : 0;
+    const Graph& graph = body.graph();
+    if (graph.inputs.size() != carried + 2 || graph.outputs.size() < carried + 1) {
+      fail(ErrorCode::corrupt_file, "Loop: {} carried values, and a body of {} inputs, {} outputs",
+           carried, graph.inputs.size(), graph.outputs.size());
+    }
+    return carried;
+  }
+
+  // Of no iterations, as much as the body declares: [0, ...].
+  Tensor stacked(const std::vector<Tensor>& items, std::size_t index) const {
+    if (!items.empty()) return stack(items);
+    const Graph& graph = body_->graph();
+    const ValueId id = graph.outputs[index + 1 + carried_];
+    Shape shape{0};
+    if (id != kAbsent && graph.value(id).dims) {
+      for (const std::int64_t dim : *graph.value(id).dims)
+        shape.push_back(std::max<std::int64_t>(dim, 0));
+    }
+    const auto dtype = id == kAbsent ? std::nullopt : graph.value(id).dtype;
+    return Tensor::empty(shape, dtype.value_or(DType::f32));
+  }
+
+  std::shared_ptr<const Executable> body_;
+  std::size_t carried_;
+};
+
+template <class T>
+KernelPtr make(const Node& node, const ImportContext& context) {
+  return std::make_unique<const T>(node, context);
+}
+
+constexpr Operator kOperators[] = {
+    {"If", 1, make<If>},
+    {"Loop", 1, make<Loop>},
+};
+
+}  // namespace
+
+OperatorTable control_operators() { return kOperators; }
+
+}  // namespace quern::onnx

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "onnx/graph.h"
+#include "onnx/kernel.h"
+
+namespace quern::onnx {
+
+class Executable;
+
+/// What fixes the shapes of a node's outputs; lets a plan compute shapes once.
+enum class ShapesFrom : std::uint8_t {
+  anything,        ///< data, or not known: nothing is assumed
+  input_shapes,    ///< the shapes of the inputs alone
+  input_constants  ///< the shape of input 0 and the values of the others
+};
+
+/// What an importer is given.
+struct ImportContext {
+  const Graph& graph;  ///< the one that holds the node: its constants can be looked at
+  /// Compiles a subgraph of the node, to be run by its kernel.
+  std::function<std::shared_ptr<const Executable>(const Graph&)> compile;
+};
+
+/// Binds a node's attributes, by the rules of its opset, and gives what computes it. Throws:
+/// `corrupt_file` for attributes that break the standard's rules; `unsupported`.
+using Importer = KernelPtr (*)(const Node& node, const ImportContext& context);
+
+/// What the outputs are made of. Deterministic nodes of constant inputs are computed once.
+enum class Purity : std::uint8_t {
+  deterministic,
+  random,     ///< differs from run to run
+  shape_only  ///< the values of outputs follow from the shape of input 0: Shape, Size
+};
+
+/// One operator of a domain from one opset on, until another entry of its name begins.
+struct Operator {
+  std::string_view op_type;
+  int since;
+  Importer import;
+  ShapesFrom shapes = ShapesFrom::anything;
+  Purity purity = Purity::deterministic;
+  std::string_view domain = {};
+};
+
+/// Every operator; see table.cpp.
+const Operator* find_operator(std::string_view domain, std::string_view op_type,
+                              std::int64_t opset);
+
+/// Entries of one family, a file each.
+using OperatorTable = std::span<const Operator>;
+OperatorTable activation_operators();
+OperatorTable control_operators();
+OperatorTable elementwise_operators();
+OperatorTable shape_operators();
+
+// ---- What importers share ----
+
+/// Axes counted from the front. Throws: `invalid_argument` for one that is out of range.
+std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank);
+
+/// Axes that older opsets give as attribute `axes` and newer ones as input `index`; none where both
+/// are missing.
+std::vector<std::int64_t> axes_of(const Node& node, const Inputs& in, std::size_t index);
+
+}  // namespace quern::onnx

@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+#include "onnx/import/import.h"
+
+namespace quern::onnx {
+namespace {
+
+constexpr OperatorTable (*kFamilies[])() = {
+    activation_operators,
+    elementwise_operators,
+    control_operators,
+    shape_operators,
+};
+
+using Name = std::pair<std::string_view, std::string_view>;
+
+/// Entries of one name, the newest first.
+std::map<Name, std::vector<const Operator*>> make_index() {
+  std::map<Name, std::vector<const Operator*>> index;
+  for (const auto family : kFamilies) {
+    for (const Operator& entry : family()) index[{entry.domain, entry.op_type}].push_back(&entry);
+  }
+  for (auto& [name, entries] : index)
+    std::ranges::sort(entries, std::greater<>(),
+                      [](const Operator* entry) { return entry->since; });
+  return index;
+}
+
+}  // namespace
+
+const Operator* find_operator(std::string_view domain, std::string_view op_type,
+                              std::int64_t opset) {
+  static const auto index = make_index();
+  const auto found = index.find({domain, op_type});
+  if (found == index.end()) return nullptr;
+  const auto entry = std::ranges::find_if(
+      found->second, [&](const Operator* candidate) { return candidate->since <= opset; });
+  return entry == found->second.end() ? nullptr : *entry;
+}
+
+std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank) {
+  std::vector<int> checked;
+  for (const std::int64_t axis : axes) {
+    require(axis >= -rank && axis < rank, "axis {} is out of range for rank {}", axis, rank);
+    checked.push_back(static_cast<int>(axis < 0 ? axis + rank : axis));
+  }
+  return checked;
+}
+
+std::vector<std::int64_t> axes_of(const Node& node, const Inputs& in, std::size_t index) {
+  if (node.attributes.contains("axes")) return node.attributes.ints("axes");
+  return in.has(index) ? in.ints(index) : std::vector<std::int64_t>{};
+}
+
+}  // namespace quern::onnx
