@@ -74,9 +74,7 @@ int report(Recorder& recorder, const Allowance& allowance, const std::string& js
     if (our_times.empty() || their_times.empty()) continue;
     const double ours = median(our_times);
     const double theirs = median(their_times);
-    // A cost of quern's own shows in the least disturbed repetition as well.
-    const bool within = is_within(allowance, ours, theirs) ||
-                        is_within(allowance, our_times.front(), their_times.front());
+    const bool within = is_within(allowance, ours, theirs);
     if (!within) slow.push_back(measured.name);
     fmt::print("{:28} {:12.2f} {:12.2f} {:7.3f} {:10.1f} {:8.2f}{}\n", measured.name, ours * 1e6,
                theirs * 1e6, theirs / ours, measured.operations / ours * 1e-9,

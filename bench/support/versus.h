@@ -16,8 +16,7 @@ struct Case {
   std::function<std::function<void()>()> quern, peer;
 };
 
-/// How much more than the peer a call of quern may take, in the median or in the fastest
-/// repetition: the larger of the two.
+/// How much more than the peer a call of quern may take in the median: the larger of the two.
 struct Allowance {
   double share = 0.05;
   double seconds = 3e-6;

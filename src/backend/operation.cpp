@@ -1,6 +1,7 @@
 #include "backend/operation.h"
 
 #include <array>
+#include <atomic>
 
 #include "backend/onednn.h"
 #include "backend/operation_cache.h"
@@ -73,6 +74,29 @@ TensorDesc dense_desc(DType dtype, const Shape& shape) {
   return {dtype, shape, row_major_strides(shape)};
 }
 
+namespace {
+
+/// The memory objects of an operation's arguments. To make them takes longer than to run a small
+/// operation, so each run hands them to the next.
+struct Binding {
+  std::array<Memory, kMaxArguments> memories;
+  std::array<dnnl_exec_arg_t, kMaxArguments> arguments;
+  int count = 0;
+
+  void add(int index, const dnnl::memory::desc& desc) {
+    dnnl_memory_t memory = nullptr;
+    check(dnnl_memory_create(&memory, version::handle_of(desc), cpu_engine().get(), nullptr),
+          "describing memory");
+    memories[static_cast<std::size_t>(count)].reset(memory);
+    arguments[static_cast<std::size_t>(count++)] = {index, memory};
+  }
+  void point(std::size_t argument, void* data) const {
+    check(dnnl_memory_set_data_handle(arguments[argument].memory, data), "binding memory");
+  }
+};
+
+}  // namespace
+
 struct Operation::Impl {
   struct Bound {
     Slot slot;
@@ -82,7 +106,21 @@ struct Operation::Impl {
   dnnl::primitive primitive;
   std::vector<Bound> bound;
   dnnl::memory::desc scratch;
+  std::size_t scratch_bytes = 0;
   std::string kernel;
+  mutable std::atomic<Binding*> idle = nullptr;
+
+  ~Impl() { delete idle.load(); }
+
+  /// The binding that the last run left, or a new one where another run has it.
+  std::unique_ptr<Binding> take_binding() const {
+    if (Binding* left = idle.exchange(nullptr)) return std::unique_ptr<Binding>(left);
+    auto made = std::make_unique<Binding>();
+    for (const Bound& argument : bound) made->add(argument.index, argument.desc);
+    if (scratch_bytes > 0) made->add(DNNL_ARG_SCRATCHPAD, scratch);
+    return made;
+  }
+  void leave(std::unique_ptr<Binding> binding) const { delete idle.exchange(binding.release()); }
 };
 
 Operation::Operation(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -91,32 +129,25 @@ Operation::~Operation() = default;
 std::string Operation::kernel() const { return impl_->kernel; }
 
 void Operation::run(std::span<const Argument> arguments) const {
-  std::array<dnnl_exec_arg_t, kMaxArguments> given;
-  std::array<Memory, kMaxArguments> memories;
-  int count = 0;
-  const auto bind = [&](int index, const dnnl::memory::desc& desc, void* data) {
-    dnnl_memory_t memory = nullptr;
-    check(dnnl_memory_create(&memory, version::handle_of(desc), cpu_engine().get(), data),
-          "binding memory");
-    memories[static_cast<std::size_t>(count)].reset(memory);
-    given[static_cast<std::size_t>(count++)] = {index, memory};
-  };
+  const TeamScope team;
+  const std::size_t expected = impl_->bound.size();
+  std::unique_ptr<Binding> binding = impl_->take_binding();
+  std::size_t given = 0;
   for (const Argument& argument : arguments) {
-    for (const Impl::Bound& bound : impl_->bound) {
-      if (bound.slot == argument.slot)
-        bind(bound.index, bound.desc, const_cast<void*>(argument.data));
+    for (std::size_t i = 0; i < expected; ++i) {
+      if (impl_->bound[i].slot != argument.slot) continue;
+      binding->point(i, const_cast<void*>(argument.data));
+      ++given;
     }
   }
-  if (count != static_cast<int>(impl_->bound.size())) {
-    fail(ErrorCode::internal, "operation: {} arguments given, {} expected", count,
-         impl_->bound.size());
-  }
-  const TeamScope team;
-  const std::size_t scratch_bytes = impl_->scratch.get_size();
-  if (scratch_bytes > 0) bind(DNNL_ARG_SCRATCHPAD, impl_->scratch, thread_scratch(scratch_bytes));
-  check(dnnl_primitive_execute(impl_->primitive.get(), thread_stream().get(), count, given.data()),
+  if (given != expected)
+    fail(ErrorCode::internal, "operation: {} arguments given, {} expected", given, expected);
+  if (impl_->scratch_bytes > 0) binding->point(expected, thread_scratch(impl_->scratch_bytes));
+  check(dnnl_primitive_execute(impl_->primitive.get(), thread_stream().get(), binding->count,
+                               binding->arguments.data()),
         "execution");
   check(dnnl_stream_wait(thread_stream().get()), "execution");
+  impl_->leave(std::move(binding));
 }
 
 namespace {
@@ -156,20 +187,22 @@ OperationPtr make_operation(const dnnl::primitive_desc_base& created,
   require(impl->bound.size() < kMaxArguments, "operation: too many post-ops");
   impl->primitive = dnnl::primitive(created.get());
   impl->scratch = created.scratchpad_desc();
+  impl->scratch_bytes = impl->scratch.get_size();
   impl->kernel = created.impl_info_str();
   return std::make_shared<const Operation>(std::move(impl));
 }
 
-template <class Desc>
+/// `describe_arguments` gives the descriptions; asked only where the operation is not cached.
+template <class Desc, class Describe>
 OperationPtr prepare(
-    const Desc& desc, const OperationKey& key, const Descriptions& descriptions,
+    const Desc& desc, const OperationKey& key, const Describe& describe_arguments,
     const std::vector<PostOp>& steps,
     std::optional<dnnl::primitive_desc_base> (*create)(const Desc&, const dnnl::primitive_attr&)) {
   return operation_cache().find_or_add(key, [&]() -> OperationPtr {
     const TeamScope team;
     try {
       const auto created = create(desc, make_attr(steps));
-      return created ? make_operation(*created, descriptions, steps) : nullptr;
+      return created ? make_operation(*created, describe_arguments(), steps) : nullptr;
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments)
         return nullptr;
@@ -179,57 +212,67 @@ OperationPtr prepare(
   });
 }
 
+template <class Desc>
+auto source_and_result(const Desc& desc) {
+  return [&desc] { return Descriptions{{Slot::src, desc.src}, {Slot::dst, desc.dst}}; };
+}
+
 }  // namespace
 
 OperationPtr try_prepare(const MatMulDesc& desc) {
   OperationKey key("matmul", {desc.src, desc.weights, desc.dst}, desc.post_ops);
-  Descriptions descriptions{
-      {Slot::src, desc.src}, {Slot::weights, desc.weights}, {Slot::dst, desc.dst}};
-  if (!desc.bias.empty()) {
-    key.add(desc.bias.front());
-    descriptions.emplace_back(Slot::bias, desc.bias.front());
-  }
-  return prepare(desc, key, descriptions, desc.post_ops, version::matmul);
+  for (const TensorDesc& bias : desc.bias) key.add(bias);
+  const auto arguments = [&] {
+    Descriptions all{{Slot::src, desc.src}, {Slot::weights, desc.weights}, {Slot::dst, desc.dst}};
+    for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
+    return all;
+  };
+  return prepare(desc, key, arguments, desc.post_ops, version::matmul);
 }
 
 OperationPtr try_prepare(const SoftmaxDesc& desc) {
   OperationKey key("softmax", {desc.src, desc.dst}, {});
   key.add(desc.axis).add(desc.logarithm);
-  return prepare(desc, key, {{Slot::src, desc.src}, {Slot::dst, desc.dst}}, {}, version::softmax);
+  return prepare(desc, key, source_and_result(desc), {}, version::softmax);
 }
 
 OperationPtr try_prepare(const LayerNormDesc& desc) {
   OperationKey key("layer_norm", {desc.src, desc.dst}, {});
   key.add(desc.epsilon).add(desc.has_scale).add(desc.has_shift);
-  Descriptions descriptions{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
-  const TensorDesc channels = dense_desc(DType::f32, {desc.src.shape.dim(-1)});
-  if (desc.has_scale) descriptions.emplace_back(Slot::scale, channels);
-  if (desc.has_shift) descriptions.emplace_back(Slot::shift, channels);
-  return prepare(desc, key, descriptions, {}, version::layer_norm);
+  const auto arguments = [&] {
+    Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+    const TensorDesc channels = dense_desc(DType::f32, {desc.src.shape.dim(-1)});
+    if (desc.has_scale) all.emplace_back(Slot::scale, channels);
+    if (desc.has_shift) all.emplace_back(Slot::shift, channels);
+    return all;
+  };
+  return prepare(desc, key, arguments, {}, version::layer_norm);
 }
 
 OperationPtr try_prepare(const EltwiseDesc& desc) {
-  OperationKey key("eltwise", {desc.src, desc.dst},
-                   {PostOp::apply(desc.function, desc.alpha, desc.beta)});
-  return prepare(desc, key, {{Slot::src, desc.src}, {Slot::dst, desc.dst}}, {}, version::eltwise);
+  OperationKey key("eltwise", {desc.src, desc.dst}, {});
+  key.add(desc.function).add(desc.alpha).add(desc.beta);
+  return prepare(desc, key, source_and_result(desc), {}, version::eltwise);
 }
 
 OperationPtr try_prepare(const BinaryDesc& desc) {
   OperationKey key("binary", {desc.src, desc.src1, desc.dst}, desc.post_ops);
   key.add(desc.operation);
-  return prepare(desc, key, {{Slot::src, desc.src}, {Slot::src1, desc.src1}, {Slot::dst, desc.dst}},
-                 desc.post_ops, version::binary);
+  const auto arguments = [&] {
+    return Descriptions{{Slot::src, desc.src}, {Slot::src1, desc.src1}, {Slot::dst, desc.dst}};
+  };
+  return prepare(desc, key, arguments, desc.post_ops, version::binary);
 }
 
 OperationPtr try_prepare(const ReductionDesc& desc) {
   OperationKey key("reduction", {desc.src, desc.dst}, {});
   key.add(desc.operation);
-  return prepare(desc, key, {{Slot::src, desc.src}, {Slot::dst, desc.dst}}, {}, version::reduction);
+  return prepare(desc, key, source_and_result(desc), {}, version::reduction);
 }
 
 OperationPtr try_prepare(const ReorderDesc& desc) {
   const OperationKey key("reorder", {desc.src, desc.dst}, {});
-  return prepare(desc, key, {{Slot::src, desc.src}, {Slot::dst, desc.dst}}, {}, version::reorder);
+  return prepare(desc, key, source_and_result(desc), {}, version::reorder);
 }
 
 bool has_fast_bf16() {

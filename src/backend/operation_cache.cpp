@@ -1,25 +1,30 @@
 #include "backend/operation_cache.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace quern::backend {
 
-OperationPtr OperationCache::find_or_add(const OperationKey& key,
-                                         const std::function<OperationPtr()>& make) {
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = index_.find(key.bytes());
-    if (found != index_.end()) {
-      recent_.splice(recent_.begin(), recent_, found->second);
-      return found->second->operation;
-    }
-  }
-  OperationPtr made = make();
+bool OperationCache::KeyView::operator==(const KeyView& other) const noexcept {
+  return hash == other.hash && std::ranges::equal(words, other.words);
+}
+
+std::optional<OperationPtr> OperationCache::find(const OperationKey& key) {
   const std::scoped_lock lock(mutex_);
-  const auto found = index_.find(key.bytes());
+  const auto found = index_.find({key.words(), key.hash()});
+  if (found == index_.end()) return std::nullopt;
+  recent_.splice(recent_.begin(), recent_, found->second);
+  return found->second->operation;
+}
+
+OperationPtr OperationCache::add(const OperationKey& key, OperationPtr made) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = index_.find({key.words(), key.hash()});
   if (found != index_.end()) return found->second->operation;
-  recent_.push_front({key.bytes(), made});
-  index_.emplace(recent_.front().key, recent_.begin());
+  recent_.push_front({{key.words().begin(), key.words().end()}, key.hash(), made});
+  index_.emplace(recent_.front().key(), recent_.begin());
   if (recent_.size() > capacity_) {
-    index_.erase(recent_.back().key);
+    index_.erase(recent_.back().key());
     recent_.pop_back();
   }
   return made;
