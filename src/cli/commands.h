@@ -13,4 +13,8 @@ void add_check(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app);
 void add_onnx_test(CLI::App& app, int& exit_code);
 
+// Where the program is built with the service.
+void add_keys(CLI::App& app);
+void add_usage(CLI::App& app);
+
 }  // namespace quern::cli

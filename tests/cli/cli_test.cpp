@@ -1,36 +1,15 @@
 #include <doctest/doctest.h>
-#include <stdlib.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/program.h"
 #include "support/temporary_folder.h"
 #include "support/test_data.h"
 
 namespace quern {
 namespace {
-
-struct Run {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-Run run(const std::string& arguments) {
-  const TemporaryFolder folder;
-  std::string command = "'" QUERN_PROGRAM "' ";
-  command.append(arguments).append(" >").append(folder.path("out"));
-  command.append(" 2>").append(folder.path("err"));
-  const int status = std::system(command.c_str());
-  return {WEXITSTATUS(status), read_file(folder.path("out")), read_file(folder.path("err"))};
-}
 
 const std::string kModel = "examples/models/storyteller-q8_0.gguf";
 
