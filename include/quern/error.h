@@ -16,6 +16,7 @@ enum class ErrorCode {
   corrupt_file,      ///< a file whose bytes break its own format; the message gives the offset
   out_of_memory,     ///< the allocation failed or would pass RuntimeOptions::memory_limit
   cancelled,         ///< a callback asked to stop
+  busy,              ///< no room now; the same call may succeed later
   internal,          ///< a defect of the library or of a library below it
 };
 

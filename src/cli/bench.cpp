@@ -18,6 +18,7 @@ struct BenchArguments {
   std::string model;
   std::int64_t prompt_tokens = 512;
   std::int64_t decode_tokens = 64;
+  std::int64_t streams = 1;
   int rounds = 3;
   int threads = 0;
   bool exact = false;
@@ -56,6 +57,21 @@ Rates measure(const llm::Model& model, const BenchArguments& arguments) {
   return {prefill.timings.prefill_rate(prefill.usage), decode.timings.decode_rate(decode.usage)};
 }
 
+// Tokens of all streams per second, from the first request to the last token.
+double measure_streams(const llm::Model& model, std::int64_t streams, std::int64_t tokens) {
+  llm::Engine engine(model, {.max_running = streams, .step_tokens = streams + 256});
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<llm::Generation> generations;
+  for (std::int64_t i = 0; i < streams; ++i) {
+    const auto token = static_cast<TokenId>(i % model.info().vocab_size);
+    generations.push_back(engine.submit(
+        {.prompt = std::vector<TokenId>{token},
+         .options = {.max_tokens = tokens, .temperature = 0.f, .ignore_stop_tokens = true}}));
+  }
+  for (const llm::Generation& generation : generations) generation.wait();
+  return static_cast<double>(streams * tokens) / seconds_since(start);
+}
+
 void run(const BenchArguments& arguments) {
   configure_runtime(arguments.threads);
   const auto start = std::chrono::steady_clock::now();
@@ -70,26 +86,33 @@ void run(const BenchArguments& arguments) {
   const std::int64_t resident = resident_bytes();
   std::vector<double> prompt_rates;
   std::vector<double> decode_rates;
+  std::vector<double> stream_rates;
   for (int round = 0; round < arguments.rounds; ++round) {
     const Rates rates = measure(model, arguments);
     prompt_rates.push_back(rates.prompt);
     decode_rates.push_back(rates.decode);
+    if (arguments.streams > 1)
+      stream_rates.push_back(measure_streams(model, arguments.streams, arguments.decode_tokens));
   }
   const RuntimeInfo runtime = runtime_info();
   if (arguments.json) {
-    const nlohmann::json json{{"model", arguments.model},
-                              {"prompt_tokens", arguments.prompt_tokens},
-                              {"prompt_tokens_per_second", median(prompt_rates)},
-                              {"decode_tokens", arguments.decode_tokens},
-                              {"decode_tokens_per_second", median(decode_rates)},
-                              {"rounds", arguments.rounds},
-                              {"load_seconds", load_seconds},
-                              {"first_token_seconds", first_token_seconds},
-                              {"resident_bytes_after_load", resident},
-                              {"weight_bytes", model.info().weight_bytes},
-                              {"threads", runtime.threads},
-                              {"isa", runtime.isa},
-                              {"onednn_version", runtime.onednn_version}};
+    nlohmann::json json{{"model", arguments.model},
+                        {"prompt_tokens", arguments.prompt_tokens},
+                        {"prompt_tokens_per_second", median(prompt_rates)},
+                        {"decode_tokens", arguments.decode_tokens},
+                        {"decode_tokens_per_second", median(decode_rates)},
+                        {"rounds", arguments.rounds},
+                        {"load_seconds", load_seconds},
+                        {"first_token_seconds", first_token_seconds},
+                        {"resident_bytes_after_load", resident},
+                        {"weight_bytes", model.info().weight_bytes},
+                        {"threads", runtime.threads},
+                        {"isa", runtime.isa},
+                        {"onednn_version", runtime.onednn_version}};
+    if (!stream_rates.empty()) {
+      json["streams"] = arguments.streams;
+      json["streams_tokens_per_second"] = median(stream_rates);
+    }
     std::cout << json.dump(2) << "\n";
     return;
   }
@@ -97,6 +120,11 @@ void run(const BenchArguments& arguments) {
       "prompt %lld tokens: %.1f tokens/s; decode %lld tokens: %.1f tokens/s (medians of %d)\n",
       static_cast<long long>(arguments.prompt_tokens), median(prompt_rates),
       static_cast<long long>(arguments.decode_tokens), median(decode_rates), arguments.rounds);
+  if (!stream_rates.empty()) {
+    std::printf("%lld streams at once: %.1f tokens/s, %.2f times one\n",
+                static_cast<long long>(arguments.streams), median(stream_rates),
+                median(stream_rates) / median(decode_rates));
+  }
   std::printf(
       "load %.3f s, first token after %.3f s, resident %s of %s weights; %d threads, %s, oneDNN "
       "%s\n",
@@ -117,6 +145,9 @@ void add_bench(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   command->add_option("-n,--decode-tokens", arguments->decode_tokens, "Tokens to decode")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--streams", arguments->streams, "Also decode so many streams at once")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   command->add_option("--rounds", arguments->rounds, "Rounds, of which medians are printed")

@@ -16,6 +16,8 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "out_of_memory";
     case ErrorCode::cancelled:
       return "cancelled";
+    case ErrorCode::busy:
+      return "busy";
     case ErrorCode::internal:
       return "internal";
   }

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "llm/model_impl.h"
+#include "llm/scheduler.h"
 
 namespace quern::llm {
 
@@ -28,11 +29,7 @@ Reply Chat::send(std::string_view message, const GenerateOptions& options,
   const Model::Impl& model = *impl_->model.impl_;
   std::vector<ChatMessage> messages = impl_->messages;
   messages.push_back({"user", std::string(message)});
-  const std::string prompt = model.chat_template.render(messages);
-  const std::vector<TokenId> ids =
-      model.tokenizer->encode(prompt, {.add_special = true, .parse_special = true});
-  GenerateOptions with_stops = options;
-  std::ranges::copy(model.chat_template.stop_strings(), std::back_inserter(with_stops.stop));
+  const std::vector<TokenId> ids = model.encode(messages);
 
   // The last token of a prompt always runs, since its logits are wanted.
   const auto differ = std::ranges::mismatch(ids, impl_->held).in1;
@@ -40,16 +37,20 @@ Reply Chat::send(std::string_view message, const GenerateOptions& options,
   impl_->sequence.truncate(std::max<std::ptrdiff_t>(same, 0));
   impl_->held.resize(static_cast<std::size_t>(impl_->sequence.length()));
 
+  const auto job = std::make_shared<Job>(model.generator(), ids, model.with_stops(options),
+                                         text_only(callback, true));
+  std::swap(job->sequence(), impl_->sequence);
+  run_alone(*model.decoder, job);
+  std::swap(job->sequence(), impl_->sequence);
+  const auto held = job->tokens().first(static_cast<std::size_t>(impl_->sequence.length()));
   Reply reply;
   try {
-    reply = generate(model.generator(), impl_->sequence, ids, with_stops, callback);
+    reply = job->take_reply();
   } catch (...) {
     impl_->sequence.truncate(std::ssize(impl_->held));
     throw;
   }
-  impl_->held = ids;
-  std::ranges::copy(reply.tokens, std::back_inserter(impl_->held));
-  impl_->held.resize(static_cast<std::size_t>(impl_->sequence.length()));
+  impl_->held.assign(held.begin(), held.end());
   messages.push_back({"assistant", reply.text});
   impl_->messages = std::move(messages);
   return reply;

@@ -38,6 +38,11 @@ std::byte* KvPool::layer(const Page& page, std::int64_t index) const {
   return page.get() + index * layout_.page_bytes();
 }
 
+void KvSequence::adopt(std::vector<KvPool::Page> pages) {
+  pages_ = std::move(pages);
+  length_ = std::ssize(pages_) * ops::KvLayout::kTokens;
+}
+
 void KvSequence::reserve(std::int64_t count) {
   const auto wanted = static_cast<std::size_t>((length_ + count + ops::KvLayout::kTokens - 1) /
                                                ops::KvLayout::kTokens);

@@ -36,7 +36,8 @@ class KvPool {
   std::shared_ptr<FreeList> free_;
 };
 
-/// The keys and values of one sequence of tokens, in pages that it owns. Movable.
+/// The keys and values of one sequence of tokens, in pages of its own but for those adopted.
+/// Movable.
 class KvSequence {
  public:
   explicit KvSequence(std::shared_ptr<KvPool> pool) : pool_(std::move(pool)) {}
@@ -46,6 +47,8 @@ class KvSequence {
   KvSequence& operator=(KvSequence&&) = default;
 
   std::int64_t length() const noexcept { return length_; }
+  /// Begins an empty sequence with full pages, which others may hold too and none writes to.
+  void adopt(std::vector<KvPool::Page> pages);
   /// Makes room for `count` more tokens. Throws: `out_of_memory`, and then nothing changes.
   void reserve(std::int64_t count);
   /// Counts `count` tokens, stored by every layer in the room made, as part of the sequence.
@@ -53,6 +56,9 @@ class KvSequence {
   /// Forgets all but the first `length` tokens.
   void truncate(std::int64_t length);
 
+  const KvPool::Page& page(std::int64_t index) const {
+    return pages_[static_cast<std::size_t>(index)];
+  }
   const KvPool& pool() const noexcept { return *pool_; }
   /// The pages as layer `index` sees them.
   std::vector<std::byte*> layer(std::int64_t index) const;

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "llm/model_impl.h"
+#include "llm/scheduler.h"
 
 namespace quern::llm {
 namespace {
@@ -44,6 +45,16 @@ std::string_view to_string(FinishReason reason) noexcept {
       return "cancelled";
   }
   return "unknown";
+}
+
+std::vector<TokenId> Model::Impl::encode(std::span<const ChatMessage> messages) const {
+  return tokenizer->encode(chat_template.render(messages),
+                           {.add_special = true, .parse_special = true});
+}
+
+GenerateOptions Model::Impl::with_stops(GenerateOptions options) const {
+  std::ranges::copy(chat_template.stop_strings(), std::back_inserter(options.stop));
+  return options;
 }
 
 Model::Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -107,8 +118,11 @@ Reply Model::generate(std::string_view prompt, const GenerateOptions& options,
 
 Reply Model::generate(std::span<const TokenId> prompt, const GenerateOptions& options,
                       const StreamCallback& callback) const {
-  KvSequence sequence(impl_->pool);
-  return llm::generate(impl_->generator(), sequence, prompt, options, callback);
+  const auto job =
+      std::make_shared<Job>(impl_->generator(), std::vector<TokenId>(prompt.begin(), prompt.end()),
+                            options, text_only(callback, has_tokenizer()));
+  run_alone(*impl_->decoder, job);
+  return job->take_reply();
 }
 
 }  // namespace quern::llm

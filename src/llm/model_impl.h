@@ -3,7 +3,8 @@
 #include <memory>
 #include <optional>
 
-#include "llm/generate.h"
+#include "llm/job.h"
+#include "llm/model_source.h"
 #include "quern/llm.h"
 
 namespace quern::llm {
@@ -17,8 +18,12 @@ struct Model::Impl {
   std::int64_t context_length = 0;
 
   Generator generator() const {
-    return {*decoder, tokenizer ? &*tokenizer : nullptr, context_length};
+    return {*decoder, tokenizer ? &*tokenizer : nullptr, pool, context_length};
   }
+  /// A conversation as the prompt it becomes. Needs a tokenizer.
+  std::vector<TokenId> encode(std::span<const ChatMessage> messages) const;
+  /// The options with what else ends an answer in a conversation.
+  GenerateOptions with_stops(GenerateOptions options) const;
 };
 
 /// The description of a model whose files are open.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "llm/logprob.h"
 
 namespace quern::llm {
 
@@ -19,16 +20,30 @@ void check_options(const GenerateOptions& options) {
           options.min_p);
   require(options.repetition_penalty > 0.f && options.repetition_penalty <= 100.f,
           "generate: repetition_penalty {} is not in (0, 100]", options.repetition_penalty);
+  for (const auto& [name, penalty] : {std::pair("frequency_penalty", options.frequency_penalty),
+                                      std::pair("presence_penalty", options.presence_penalty)}) {
+    require(penalty >= -2.f && penalty <= 2.f, "generate: {} {} is not in [-2, 2]", name, penalty);
+  }
+  const int alternatives = options.logprobs.value_or(0);
+  require(alternatives >= 0 && alternatives <= 20, "generate: logprobs {} is not in [0, 20]",
+          alternatives);
   for (const std::string& stop : options.stop)
     require(!stop.empty(), "generate: an empty stop string");
 }
 
 Sampler::Sampler(const GenerateOptions& options) : options_(options), random_(options.seed) {}
 
-TokenId Sampler::choose(std::span<float> logits) {
+Choice Sampler::choose(std::span<float> logits) {
   for (float& logit : logits) {
     if (std::isnan(logit)) logit = -std::numeric_limits<float>::infinity();
   }
+  if (!options_.logprobs) return {choose_token(logits)};
+  const std::vector<float> unchanged(logits.begin(), logits.end());
+  const TokenId token = choose_token(logits);
+  return {token, logprob_of(token, unchanged, *options_.logprobs)};
+}
+
+TokenId Sampler::choose_token(std::span<float> logits) {
   penalise(logits);
   if (options_.temperature == 0.f) {
     return static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
@@ -55,11 +70,15 @@ TokenId Sampler::choose(std::span<float> logits) {
 }
 
 void Sampler::penalise(std::span<float> logits) const {
-  if (options_.repetition_penalty == 1.f) return;
-  for (const TokenId token : seen_) {
+  const float repetition = options_.repetition_penalty;
+  if (repetition == 1.f && options_.frequency_penalty == 0.f && options_.presence_penalty == 0.f)
+    return;
+  for (const auto& [token, count] : seen_) {
     if (static_cast<std::size_t>(token) >= logits.size()) continue;
     float& logit = logits[static_cast<std::size_t>(token)];
-    logit = logit > 0.f ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+    logit = logit > 0.f ? logit / repetition : logit * repetition;
+    if (count == 0) continue;
+    logit -= static_cast<float>(count) * options_.frequency_penalty + options_.presence_penalty;
   }
 }
 

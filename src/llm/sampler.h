@@ -1,8 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <random>
 #include <span>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "quern/llm.h"
@@ -12,15 +13,21 @@ namespace quern::llm {
 /// Throws: `invalid_argument` for an option out of range.
 void check_options(const GenerateOptions& options);
 
+struct Choice {
+  TokenId token = 0;
+  std::optional<ChosenLogprob> logprob = {};  ///< where the options ask for it
+};
+
 /// Chooses tokens from logits by the options of one request, with a random state of its own.
 class Sampler {
  public:
   explicit Sampler(const GenerateOptions& options);
 
-  /// Counts a token of the prompt or the answer for the repetition penalty.
-  void see(TokenId token) { seen_.insert(token); }
+  /// Counts a token for the penalties.
+  void see_prompt(TokenId token) { seen_.try_emplace(token, 0); }
+  void see_answer(TokenId token) { ++seen_[token]; }
   /// The next token. NaN counts as the least likely; changes `logits`.
-  TokenId choose(std::span<float> logits);
+  Choice choose(std::span<float> logits);
 
  private:
   struct Candidate {
@@ -28,13 +35,14 @@ class Sampler {
     float weight;  ///< the logit, then the unnormalised probability
   };
 
+  TokenId choose_token(std::span<float> logits);
   void penalise(std::span<float> logits) const;
   std::size_t nucleus() const;
   TokenId draw(std::size_t count);
 
   GenerateOptions options_;
   std::mt19937_64 random_;
-  std::unordered_set<TokenId> seen_;
+  std::unordered_map<TokenId, std::int64_t> seen_;  // how often the answer has it
   std::vector<Candidate> candidates_;
 };
 

@@ -108,6 +108,10 @@ TEST_CASE("options and tokens out of range are refused") {
   CHECK(refused({.top_p = 0.f}));
   CHECK(refused({.min_p = 1.5f}));
   CHECK(refused({.repetition_penalty = 0.f}));
+  CHECK(refused({.frequency_penalty = 2.5f}));
+  CHECK(refused({.presence_penalty = -2.5f}));
+  CHECK(refused({.logprobs = -1}));
+  CHECK(refused({.logprobs = 21}));
   CHECK(refused({.stop = {""}}));
   const std::vector<TokenId> unknown{1, 1024};
   CHECK(code_of([&] { storyteller().generate(unknown); }) == ErrorCode::invalid_argument);

@@ -16,7 +16,7 @@ std::map<TokenId, int> draws(GenerateOptions options, std::vector<float> logits,
   std::map<TokenId, int> seen;
   for (int i = 0; i < count; ++i) {
     std::vector<float> copy = logits;
-    ++seen[sampler.choose(copy)];
+    ++seen[sampler.choose(copy).token];
   }
   return seen;
 }
@@ -60,11 +60,47 @@ TEST_CASE("a repetition penalty lowers what was seen, of either sign") {
   GenerateOptions options = plain(0.f);
   options.repetition_penalty = 2.f;
   Sampler sampler(options);
-  sampler.see(0);
+  sampler.see_prompt(0);
   std::vector<float> positive{3.f, 2.f};
-  CHECK(sampler.choose(positive) == 1);
+  CHECK(sampler.choose(positive).token == 1);
   std::vector<float> negative{-1.f, -1.5f};
-  CHECK(sampler.choose(negative) == 1);
+  CHECK(sampler.choose(negative).token == 1);
+}
+
+TEST_CASE("frequency and presence penalties lower what the answer has, not the prompt") {
+  GenerateOptions options = plain(0.f);
+  options.frequency_penalty = 0.5f;
+  options.presence_penalty = 1.f;
+  Sampler sampler(options);
+  const auto penalised = [&] {
+    std::vector<float> logits{4.f, 4.f, 0.f};
+    sampler.choose(logits);
+    return logits;
+  };
+  sampler.see_prompt(0);
+  sampler.see_answer(1);
+  CHECK(penalised() == std::vector<float>{4.f, 2.5f, 0.f});
+  sampler.see_answer(1);
+  sampler.see_answer(0);
+  CHECK(penalised() == std::vector<float>{2.5f, 2.f, 0.f});
+}
+
+TEST_CASE("logprobs are the model's own, whatever the options make of them") {
+  GenerateOptions options = plain(0.f);
+  options.frequency_penalty = 2.f;
+  options.logprobs = 2;
+  Sampler sampler(options);
+  sampler.see_answer(0);
+  std::vector<float> logits = kLogits;
+  const Choice choice = sampler.choose(logits);
+  CHECK(choice.token == 1);
+  REQUIRE(choice.logprob.has_value());
+  CHECK(choice.logprob->token == 1);
+  CHECK(choice.logprob->logprob == doctest::Approx(std::log(0.3f)));
+  REQUIRE(choice.logprob->top.size() == 2);
+  CHECK(choice.logprob->top[0].token == 0);
+  CHECK(choice.logprob->top[0].logprob == doctest::Approx(std::log(0.5f)));
+  CHECK(choice.logprob->top[1].token == 1);
 }
 
 TEST_CASE("logits that are not finite do not harm") {
@@ -72,4 +108,9 @@ TEST_CASE("logits that are not finite do not harm") {
   CHECK(draws(plain(1.f), {std::nanf(""), 1.f, -kInfinity}, 50).size() == 1);
   CHECK(draws(plain(1.f), {0.f, kInfinity, 0.f}, 50).contains(1));
   CHECK(draws(plain(1.f), {-kInfinity, -kInfinity}, 50).size() >= 1);
+  GenerateOptions options = plain(0.f);
+  options.logprobs = 1;
+  std::vector<float> logits{-kInfinity, kInfinity};
+  const Choice choice = Sampler(options).choose(logits);
+  CHECK(choice.logprob->logprob == 0.f);
 }
