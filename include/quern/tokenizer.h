@@ -20,6 +20,13 @@ struct EncodeOptions {
   bool parse_special = false;  ///< take "<|im_start|>" in the text as the token; else as plain text
 };
 
+/// A part of a text that others wrote some of.
+struct TextPiece {
+  std::string text;
+  bool parse_special = false;  ///< take "<|im_start|>" in the piece as the token
+  bool operator==(const TextPiece&) const = default;
+};
+
 /// Text to token ids and back, as the model was trained: byte-level BPE or SentencePiece-style BPE.
 ///
 /// Immutable after loading; copies share one vocabulary; safe to use from several threads.
@@ -34,6 +41,9 @@ class QUERN_API Tokenizer {
   /// What it has no token for becomes its unknown token, or nothing where it has none. Throws:
   /// `invalid_argument` past 2^29 bytes; `unsupported` where the file's patterns take too long.
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
+  /// The pieces in a row as one text, in which a special token is taken only where it stands whole
+  /// within a piece that parses them: what a user wrote gives none. Throws: as above.
+  std::vector<TokenId> encode(std::span<const TextPiece> pieces, bool add_special = true) const;
   /// Bytes of the ids in a row. Special tokens give nothing unless `keep_special`.
   /// Throws: `invalid_argument` for an id outside the vocabulary.
   std::string decode(std::span<const TokenId> ids, bool keep_special = false) const;
@@ -81,11 +91,13 @@ class QUERN_API ChatTemplate {
   /// `source` is the Jinja text; empty gives the plain form.
   static ChatTemplate recognise(std::string_view source);
 
-  /// The whole conversation; ends where the assistant's answer begins. The text holds special
-  /// tokens, to be encoded with `parse_special`, and the template's own BOS where it has one is
-  /// left to `add_special`. Where a family has no system turn, the system's words open the user's
-  /// message. Throws: `invalid_argument` for an unknown role, or for words of the system with no
-  /// user's message to open.
+  /// The whole conversation; ends where the assistant's answer begins. The form's own words parse
+  /// special tokens and the messages' contents do not: `Tokenizer::encode` takes the pieces as they
+  /// are, and adds the BOS that a template begins with. Where a family has no system turn, the
+  /// system's words open the user's message. Throws: `invalid_argument` for an unknown role, or for
+  /// words of the system with no user's message to open.
+  std::vector<TextPiece> render_pieces(std::span<const ChatMessage> messages) const;
+  /// The same as one text, for a person to read.
   std::string render(std::span<const ChatMessage> messages) const;
   /// "chatml", "llama3", ..., "plain".
   std::string_view name() const noexcept;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/error.h"
 #include "tokenizer/chat_format.h"
 
@@ -7,19 +9,48 @@ namespace {
 using Format = ChatTemplate::Format;
 using SystemPlace = Format::SystemPlace;
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\n\r\f\v";
-  const std::size_t first = text.find_first_not_of(kSpaces);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpaces) + 1 - first);
+constexpr std::string_view kSpaces = " \t\n\r\f\v";
+
+using Pieces = std::vector<TextPiece>;
+
+void append(Pieces& pieces, std::string_view text, bool parse_special) {
+  if (text.empty()) return;
+  if (pieces.empty() || pieces.back().parse_special != parse_special)
+    pieces.push_back({{}, parse_special});
+  pieces.back().text += text;
 }
 
-void append_turn(std::string& prompt, const Format::Turn& turn, std::string_view content,
-                 bool trim) {
-  prompt += turn.open;
-  prompt += trim ? trimmed(content) : content;
-  prompt += turn.close;
+void append(Pieces& pieces, const Pieces& more) {
+  for (const TextPiece& piece : more) append(pieces, piece.text, piece.parse_special);
 }
+
+/// Without white space at both ends of the whole.
+Pieces trimmed(Pieces pieces) {
+  while (!pieces.empty()) {
+    std::string& first = pieces.front().text;
+    first.erase(0, std::min(first.find_first_not_of(kSpaces), first.size()));
+    if (!first.empty()) break;
+    pieces.erase(pieces.begin());
+  }
+  while (!pieces.empty()) {
+    std::string& last = pieces.back().text;
+    last.erase(last.find_last_not_of(kSpaces) + 1);
+    if (!last.empty()) break;
+    pieces.pop_back();
+  }
+  return pieces;
+}
+
+void append_turn(Pieces& prompt, const Format::Turn& turn, const Pieces& content, bool trim) {
+  append(prompt, turn.open, true);
+  append(prompt, trim ? trimmed(content) : content);
+  append(prompt, turn.close, true);
+}
+
+struct Message {
+  std::string_view role;
+  Pieces content;
+};
 
 /// The place of the user's message that the system's words open, or `size()`.
 std::size_t host_of_system(std::span<const ChatMessage> messages, SystemPlace place) {
@@ -40,23 +71,25 @@ void check_roles(std::span<const ChatMessage> messages) {
   }
 }
 
-/// The messages with the system's words moved into the user's message that they open.
-std::vector<ChatMessage> with_system_inside(std::span<const ChatMessage> messages,
-                                            const Format& format) {
-  const std::size_t host = host_of_system(messages, format.system_place);
-  std::string opening;
+/// The messages; where the system has no turn of its own, its words are moved into the user's
+/// message that they open.
+std::vector<Message> place_system(std::span<const ChatMessage> messages, const Format& format) {
+  const bool moves = format.system_place != SystemPlace::own_turn;
+  const std::size_t host = moves ? host_of_system(messages, format.system_place) : messages.size();
+  Pieces opening;
   for (const ChatMessage& message : messages) {
-    if (message.role != "system") continue;
+    if (!moves || message.role != "system") continue;
     require(host < messages.size(),
             "chat: {} puts the system's words into the user's message, but there is none",
             format.name);
-    append_turn(opening, format.system, message.content, false);
+    append_turn(opening, format.system, {{message.content, false}}, false);
   }
-  std::vector<ChatMessage> result;
+  std::vector<Message> result;
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].role == "system") continue;
-    result.push_back(messages[i]);
-    if (i == host) result.back().content.insert(0, opening);
+    if (moves && messages[i].role == "system") continue;
+    Message& placed = result.emplace_back(Message{messages[i].role, {}});
+    if (i == host) placed.content = opening;
+    append(placed.content, messages[i].content, false);
   }
   return result;
 }
@@ -71,28 +104,32 @@ ChatTemplate ChatTemplate::recognise(std::string_view source) {
   return ChatTemplate(std::make_shared<Format>(tokenizer::recognise_chat_format(source)));
 }
 
-std::string ChatTemplate::render(std::span<const ChatMessage> messages) const {
-  check_roles(messages);
-  std::vector<ChatMessage> moved;
-  if (format_->system_place != SystemPlace::own_turn) {
-    moved = with_system_inside(messages, *format_);
-    messages = moved;
-  }
-  std::string prompt;
+std::vector<TextPiece> ChatTemplate::render_pieces(std::span<const ChatMessage> given) const {
+  check_roles(given);
+  const std::vector<Message> messages = place_system(given, *format_);
+  Pieces prompt;
   const bool starts_with_system = !messages.empty() && messages[0].role == "system";
   if (format_->default_system && !starts_with_system) {
-    append_turn(prompt, format_->system, *format_->default_system, format_->trim);
+    append_turn(prompt, format_->system, {{*format_->default_system, true}}, format_->trim);
   }
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    const ChatMessage& message = messages[i];
+    const Message& message = messages[i];
     const bool user = message.role == "user";
-    if (user && i > 0 && messages[i - 1].role == "assistant") prompt += format_->between_rounds;
+    if (user && i > 0 && messages[i - 1].role == "assistant")
+      append(prompt, format_->between_rounds, true);
     const Format::Turn& turn = user                       ? format_->user
                                : message.role == "system" ? format_->system
                                                           : format_->assistant;
     append_turn(prompt, turn, message.content, format_->trim);
   }
-  return prompt + format_->answer;
+  append(prompt, format_->answer, true);
+  return prompt;
+}
+
+std::string ChatTemplate::render(std::span<const ChatMessage> messages) const {
+  std::string prompt;
+  for (const TextPiece& piece : render_pieces(messages)) prompt += piece.text;
+  return prompt;
 }
 
 std::string_view ChatTemplate::name() const noexcept { return format_->name; }

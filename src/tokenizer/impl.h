@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,12 @@ struct Tokenizer::Impl {
   /// Makes `stop_tokens` of `eos`, `more`, and the control tokens whose texts are known to end a
   /// turn.
   void collect_stop_tokens(const std::vector<TokenId>& more);
+  /// `parsed` as SpecialSplitter::split takes it.
+  std::vector<TokenId> encode(std::string_view text, std::span<const std::string_view> parsed,
+                              bool add_special) const;
+  /// Text without the tokens of `special`.
+  void encode_part(std::string_view plain, bool parse_special, bool& at_start,
+                   tokenizer::Merger& merger, std::vector<TokenId>& ids) const;
   void encode_plain(std::string_view text, bool at_start, tokenizer::Merger& merger,
                     std::vector<TokenId>& ids) const;
 };

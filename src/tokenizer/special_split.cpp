@@ -47,13 +47,13 @@ SpecialSplitter::SpecialSplitter(std::vector<SpecialToken> tokens) : tokens_(std
 
 /// Narrows the sorted tokens to those that `text` may start with, a byte at a time.
 const SpecialToken* SpecialSplitter::longest_at(std::string_view text,
-                                                bool parse_special) const noexcept {
+                                                std::size_t parsed_bytes) const noexcept {
   auto first = tokens_.begin() + first_byte_[index_of(text[0])];
   auto last = tokens_.begin() + first_byte_[index_of(text[0]) + 1];
   const SpecialToken* longest = nullptr;
   for (std::size_t length = 1; first != last; ++length) {
     for (; first != last && first->text.size() == length; ++first) {
-      if (parse_special || !first->only_if_parsed) longest = &*first;
+      if (length <= parsed_bytes || !first->only_if_parsed) longest = &*first;
     }
     if (length == text.size()) break;
     const std::size_t next = index_of(text[length]);
@@ -65,18 +65,24 @@ const SpecialToken* SpecialSplitter::longest_at(std::string_view text,
   return longest;
 }
 
-std::vector<SpecialSplitter::Part> SpecialSplitter::split(std::string_view text,
-                                                          bool parse_special) const {
+std::vector<SpecialSplitter::Part> SpecialSplitter::split(
+    std::string_view text, std::span<const std::string_view> parsed) const {
   std::vector<Part> parts;
   std::size_t begin = 0;
   const auto add_text = [&](std::string_view plain) {
     if (!plain.empty()) parts.push_back({plain, kNoToken});
   };
+  const auto parsed_bytes_at = [&](const char* place) -> std::size_t {
+    const auto end_of = [](std::string_view piece) { return piece.data() + piece.size(); };
+    while (!parsed.empty() && end_of(parsed.front()) <= place) parsed = parsed.subspan(1);
+    if (parsed.empty() || parsed.front().data() > place) return 0;
+    return static_cast<std::size_t>(end_of(parsed.front()) - place);
+  };
   for (std::size_t i = 0; !tokens_.empty() && i < text.size();) {
     const std::size_t byte = index_of(text[i]);
     const SpecialToken* token = first_byte_[byte] == first_byte_[byte + 1]
                                     ? nullptr
-                                    : longest_at(text.substr(i), parse_special);
+                                    : longest_at(text.substr(i), parsed_bytes_at(&text[i]));
     if (token == nullptr) {
       ++i;
       continue;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,11 +32,12 @@ class SpecialSplitter {
     std::string_view text;
     TokenId id = kNoToken;
   };
-  /// The text in order; at each place the longest token wins.
-  std::vector<Part> split(std::string_view text, bool parse_special) const;
+  /// The text in order; at each place the longest token wins. Those found only if parsed are found
+  /// whole within one of `parsed`, views of the text in its order, without overlap.
+  std::vector<Part> split(std::string_view text, std::span<const std::string_view> parsed) const;
 
  private:
-  const SpecialToken* longest_at(std::string_view text, bool parse_special) const noexcept;
+  const SpecialToken* longest_at(std::string_view text, std::size_t parsed_bytes) const noexcept;
 
   std::vector<SpecialToken> tokens_;             // sorted by text
   std::array<std::uint32_t, 257> first_byte_{};  // where the tokens that start with a byte begin

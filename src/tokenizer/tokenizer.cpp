@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "core/error.h"
 #include "tokenizer/impl.h"
@@ -53,37 +54,83 @@ void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, tokeniz
 
 Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+void Tokenizer::Impl::encode_part(std::string_view plain, bool parse_special, bool& at_start,
+                                  tokenizer::Merger& merger, std::vector<TokenId>& ids) const {
+  std::string normalized;
+  if (!normalizer.empty()) {
+    normalized = normalizer.apply(plain, at_start);
+    plain = normalized;
+  }
+  const std::string_view parsed[] = {plain};
+  for (const auto& part :
+       normalized_special.split(plain, std::span(parsed).first(parse_special ? 1 : 0))) {
+    if (part.id != kNoToken) {
+      ids.push_back(part.id);
+    } else {
+      encode_plain(part.text, at_start, merger, ids);
+    }
+    at_start = false;
+  }
+}
+
+std::vector<TokenId> Tokenizer::Impl::encode(std::string_view text,
+                                             std::span<const std::string_view> parsed,
+                                             bool add_special) const {
   constexpr auto kMaxBytes = std::size_t{std::numeric_limits<std::int32_t>::max()} / 4;
   require(text.size() <= kMaxBytes, "encode: expected a text of at most {} bytes, got {}",
           kMaxBytes, text.size());
   std::vector<TokenId> ids;
-  if (options.add_special) ids = impl_->prefix;
+  if (add_special) ids = prefix;
   tokenizer::Merger merger;
   bool at_start = true;
-  for (const auto& part : impl_->special.split(text, options.parse_special)) {
+  for (const auto& part : special.split(text, parsed)) {
     if (part.id != kNoToken) {
       ids.push_back(part.id);
       at_start = false;
       continue;
     }
-    std::string normalized;
-    std::string_view plain = part.text;
-    if (!impl_->normalizer.empty()) {
-      normalized = impl_->normalizer.apply(plain, at_start);
-      plain = normalized;
+    const char* begin = part.text.data();
+    const char* end = begin + part.text.size();
+    while (!parsed.empty() && parsed[0].data() + parsed[0].size() <= begin)
+      parsed = parsed.subspan(1);
+    const bool touches = !parsed.empty() && parsed[0].data() < end;
+    const bool inside =
+        touches && parsed[0].data() <= begin && parsed[0].data() + parsed[0].size() >= end;
+    if (!touches || inside) {
+      encode_part(part.text, inside, at_start, merger, ids);
+      continue;
     }
-    for (const auto& inner : impl_->normalized_special.split(plain, options.parse_special)) {
-      if (inner.id != kNoToken) {
-        ids.push_back(inner.id);
+    // Normalising loses where a piece ends, so its special tokens are taken out before.
+    for (const auto& inner : normalized_special.split(part.text, parsed)) {
+      if (inner.id == kNoToken) {
+        encode_part(inner.text, false, at_start, merger, ids);
       } else {
-        impl_->encode_plain(inner.text, at_start, merger, ids);
+        ids.push_back(inner.id);
+        at_start = false;
       }
-      at_start = false;
     }
   }
-  if (options.add_special) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
+  if (add_special) ids.insert(ids.end(), suffix.begin(), suffix.end());
   return ids;
+}
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  const std::string_view parsed[] = {text};
+  return impl_->encode(text, std::span(parsed).first(options.parse_special ? 1 : 0),
+                       options.add_special);
+}
+
+std::vector<TokenId> Tokenizer::encode(std::span<const TextPiece> pieces, bool add_special) const {
+  std::string text;
+  for (const TextPiece& piece : pieces) text += piece.text;
+  std::vector<std::string_view> parsed;
+  std::string_view rest = text;
+  for (const TextPiece& piece : pieces) {
+    if (piece.parse_special && !piece.text.empty())
+      parsed.push_back(rest.substr(0, piece.text.size()));
+    rest.remove_prefix(piece.text.size());
+  }
+  return impl_->encode(text, parsed, add_special);
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool keep_special) const {

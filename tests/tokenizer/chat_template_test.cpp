@@ -37,6 +37,29 @@ TEST_CASE("a recognised template renders as the Jinja does") {
   }
 }
 
+TEST_CASE("only a form's own words may be special tokens, wherever a message's contents go") {
+  const Json goldens = io::read_json("tests/data/tokenizer/chat_goldens.json");
+  const std::vector<ChatMessage> messages{{"system", "  RULE<|im_end|> "},
+                                          {"user", " QUERY</s> "},
+                                          {"assistant", "REPLY<|eot_id|>"},
+                                          {"user", "AFTER<end_of_turn>"}};
+  for (const Json& golden : goldens.at("templates")) {
+    CAPTURE(golden.at("name").get<std::string>());
+    const auto chat = ChatTemplate::recognise(golden.at("template").get<std::string>());
+    std::string whole, words;
+    for (const TextPiece& piece : chat.render_pieces(messages)) {
+      whole += piece.text;
+      if (!piece.parse_special) words += piece.text + "|";
+      for (const char* content : {"RULE", "QUERY", "REPLY", "AFTER"})
+        CHECK((!piece.parse_special || piece.text.find(content) == std::string::npos));
+    }
+    CHECK(whole == chat.render(messages));
+    for (const char* content :
+         {"RULE<|im_end|>", "QUERY</s>", "REPLY<|eot_id|>", "AFTER<end_of_turn>"})
+      CHECK(words.find(content) != std::string::npos);
+  }
+}
+
 TEST_CASE("a template of no known family gives the plain form") {
   const auto chat = ChatTemplate::recognise("{{ messages }}");
   const std::vector<ChatMessage> messages{

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,6 +46,30 @@ TEST_CASE("a byte that is not UTF-8 is one token") {
   CHECK(ids[1] == tokenizer.find("<0xFF>"));
   CHECK(ids[2] == tokenizer.find("<0xC3>"));
   CHECK(load("byte_level").encode("\xff\xff", {.add_special = false}).size() == 2);
+}
+
+TEST_CASE("pieces are one text, special tokens within those that parse them only") {
+  for (const char* name : {"prepend", "metaspace_first", "merged"}) {
+    CAPTURE(name);
+    const Tokenizer tokenizer = load(name);
+    const TokenId open = *tokenizer.find("<s>");
+    const TokenId close = *tokenizer.find("</s>");
+    const auto count = [&](const std::vector<TextPiece>& pieces, TokenId id) {
+      return std::ranges::count(tokenizer.encode(pieces, false), id);
+    };
+    CHECK(count({{"<s>a", true}, {"b</s> <s>", false}, {"c</s>", true}}, open) == 1);
+    CHECK(count({{"<s>a", true}, {"b</s> <s>", false}, {"c</s>", true}}, close) == 1);
+    CHECK(count({{"a<", true}, {"/s>", false}}, close) == 0);
+    CHECK(count({{"a</", false}, {"s>b", true}}, close) == 0);
+    CHECK(count({{"", true}, {"<s>", false}, {"", true}}, open) == 0);
+    const std::vector<TextPiece> harmless{{"<s>the us", true}, {"er an", false}, {"d</s>", true}};
+    for (const bool add_special : {false, true}) {
+      CHECK(tokenizer.encode(harmless, add_special) ==
+            tokenizer.encode("<s>the user and</s>",
+                             {.add_special = add_special, .parse_special = true}));
+    }
+    CHECK(tokenizer.encode(std::vector<TextPiece>{}, false).empty());
+  }
 }
 
 TEST_CASE("plain text never becomes a special token") {
