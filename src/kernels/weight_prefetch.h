@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace quern::kernels {
@@ -9,10 +10,10 @@ namespace quern::kernels {
 class WeightPrefetch {
  public:
   WeightPrefetch(std::int64_t row_bytes, std::int64_t tile_rows) noexcept
-      : row_bytes_(row_bytes),
-        rest_(kAhead % row_bytes),
-        step_(kAhead / row_bytes * tile_rows * row_bytes + rest_),
-        next_tile_((tile_rows - 1) * row_bytes) {}
+      : row_bytes_(std::max<std::int64_t>(row_bytes, 1)),  // a row may be empty
+        rest_(kAhead % row_bytes_),
+        step_(kAhead / row_bytes_ * tile_rows * row_bytes_ + rest_),
+        next_tile_((tile_rows - 1) * row_bytes_) {}
 
   /// How far from byte `offset` of a row. May point beyond the weight: a prefetch does not fault.
   std::int64_t distance(std::int64_t offset) const noexcept {
