@@ -11,5 +11,7 @@
 #include "quern/ops/indexing.h"
 #include "quern/ops/linear_algebra.h"
 #include "quern/ops/normalization.h"
+#include "quern/ops/quantization.h"
 #include "quern/ops/reduction.h"
 #include "quern/ops/shape.h"
+#include "quern/ops/tabular.h"

@@ -69,4 +69,39 @@ Tensor rotary_embedding(const Tensor& x, const Tensor& positions, const Tensor& 
   return rotated.cast(x.dtype());
 }
 
+Tensor apply_rotary(const Tensor& x, const Tensor& cosines, const Tensor& sines,
+                    RotaryPairs pairs) {
+  require(x.rank() == 4, "apply_rotary: expected x [batch, tokens, heads, head_dim], got {}",
+          x.shape());
+  require(cosines.rank() == 3 && cosines.shape() == sines.shape() && cosines.dim(0) == x.dim(0) &&
+              cosines.dim(1) == x.dim(1) && cosines.dim(2) <= x.dim(3) / 2,
+          "apply_rotary: cosines {} and sines {} do not fit x {}", cosines.shape(), sines.shape(),
+          x.shape());
+  if (!is_floating(x.dtype()))
+    fail(ErrorCode::unsupported, "apply_rotary: expected a floating dtype, got {}", x.dtype());
+  const Tensor cosine = cosines.cast(DType::f32).contiguous();
+  const Tensor sine = sines.cast(DType::f32).contiguous();
+  Tensor rotated = x.dtype() == DType::f32 ? x.clone() : x.cast(DType::f32).contiguous();
+  const std::int64_t count = cosine.dim(2);
+  const std::int64_t partner = pairs == RotaryPairs::halves ? count : 1;
+  const std::int64_t step = pairs == RotaryPairs::halves ? 1 : 2;
+  float* heads = rotated.mutable_data<float>().data();
+  parallel_for(x.dim(0) * x.dim(1), 8, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t token = begin; token < end; ++token) {
+      const float* c = cosine.data<float>().data() + token * count;
+      const float* s = sine.data<float>().data() + token * count;
+      for (std::int64_t head = 0; head < x.dim(2); ++head) {
+        float* values = heads + (token * x.dim(2) + head) * x.dim(3);
+        for (std::int64_t i = 0; i < count; ++i) {
+          const float a = values[i * step];
+          const float b = values[i * step + partner];
+          values[i * step] = a * c[i] - b * s[i];
+          values[i * step + partner] = b * c[i] + a * s[i];
+        }
+      }
+    }
+  });
+  return rotated.cast(x.dtype());
+}
+
 }  // namespace quern::ops

@@ -54,9 +54,14 @@ const Operator* find_operator(std::string_view domain, std::string_view op_type,
 /// Entries of one family, a file each.
 using OperatorTable = std::span<const Operator>;
 OperatorTable activation_operators();
+OperatorTable attention_operators();
+OperatorTable contrib_operators();
 OperatorTable control_operators();
 OperatorTable elementwise_operators();
+OperatorTable ml_operators();
+OperatorTable quantization_operators();
 OperatorTable shape_operators();
+OperatorTable tree_operators();
 
 // ---- What importers share ----
 

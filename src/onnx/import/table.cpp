@@ -9,10 +9,9 @@ namespace quern::onnx {
 namespace {
 
 constexpr OperatorTable (*kFamilies[])() = {
-    activation_operators,
-    elementwise_operators,
-    control_operators,
-    shape_operators,
+    activation_operators, attention_operators,    elementwise_operators,
+    contrib_operators,    control_operators,      ml_operators,
+    tree_operators,       quantization_operators, shape_operators,
 };
 
 using Name = std::pair<std::string_view, std::string_view>;

@@ -1,0 +1,219 @@
+#include "core/format.h"
+#include "io/onnx_tensor.h"
+#include "onnx/import/import.h"
+#include "ops/byte_matrix.h"
+#include "quern/ops.h"
+
+namespace quern::onnx {
+namespace {
+
+using ops::ByteMatrix;
+using ops::Quantization;
+using ops::Quantized;
+
+/// The dtype that an attribute holds as a TensorProto.DataType; 0 and a missing one are none.
+std::optional<DType> find_dtype(const Node& node, std::string_view name) {
+  const std::int64_t code = node.attributes.get(name, std::int64_t{0});
+  if (code == 0) return std::nullopt;
+  const io::FileBytes file{fmt::format("attribute \"{}\"", name), {}, {}};
+  return io::onnx::dtype_of_code(code, {file, {}});
+}
+
+ops::ScaleAxis scale_axis(const Node& node) {
+  return {static_cast<int>(node.attributes.get("axis", std::int64_t{1})),
+          node.attributes.get("block_size", std::int64_t{0})};
+}
+
+KernelPtr quantize_linear(const Node& node, const ImportContext&) {
+  const auto dtype = find_dtype(node, "output_dtype");
+  const auto precision = find_dtype(node, "precision");
+  const ops::QuantizeOptions options{
+      .along = scale_axis(node), .saturate = node.attributes.get("saturate", std::int64_t{1}) != 0};
+  return make_kernel([=](const Inputs& in) {
+    ops::QuantizeOptions wanted = options;
+    wanted.dtype = in.has(2) ? in[2].dtype() : dtype.value_or(DType::u8);
+    wanted.precision = precision.value_or(in[1].dtype());
+    return ops::quantize(in[0], in[1], in.find(2), wanted);
+  });
+}
+
+KernelPtr dequantize_linear(const Node& node, const ImportContext&) {
+  const auto dtype = find_dtype(node, "output_dtype");
+  const ops::ScaleAxis along = scale_axis(node);
+  return make_kernel([=](const Inputs& in) {
+    return ops::dequantize(in[0], in[1], in.find(2), {dtype.value_or(in[1].dtype()), along});
+  });
+}
+
+KernelPtr dynamic_quantize_linear(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) {
+    const Quantized q = ops::quantize_dynamic(in[0]);
+    return std::vector<Tensor>{q.values, q.scale, *q.zero_point};
+  });
+}
+
+/// Values, scale and zero point from three inputs in a row.
+Quantized quantized(const Inputs& in, std::size_t first) {
+  return {in[first], in[first + 1], in.find(first + 2)};
+}
+
+/// The second factor of a product of bytes: prepared once where it is a constant matrix.
+class Factor {
+ public:
+  Factor(const Node& node, const ImportContext& context, std::size_t values, std::size_t zero)
+      : values_(values), zero_(zero) {
+    const Tensor* constant = context.graph.constant(node.input(values));
+    const Tensor* zeros = context.graph.constant(node.input(zero));
+    if (constant == nullptr || constant->rank() != 2) return;
+    if (node.has_input(zero) && zeros == nullptr) return;
+    if (zeros != nullptr && zeros->numel() != 1 && zeros->shape() != Shape{constant->dim(1)})
+      return;
+    matrix_.emplace(*constant, zeros != nullptr ? std::optional(*zeros) : std::nullopt);
+  }
+
+  /// (a - a_zero) · (b - b_zero) in i32.
+  Tensor multiply(const Inputs& in, const Tensor& a, const std::optional<Tensor>& a_zero) const {
+    if (matrix_ && a.rank() > 0 && (!a_zero || a_zero->numel() == 1))
+      return matrix_->multiply(a, ops::single_zero("MatMulInteger", a_zero));
+    return ops::matmul_integer(a, in[values_], a_zero, in.find(zero_));
+  }
+  const std::optional<ByteMatrix>& matrix() const { return matrix_; }
+
+ private:
+  std::size_t values_, zero_;
+  std::optional<ByteMatrix> matrix_;
+};
+
+KernelPtr matmul_integer(const Node& node, const ImportContext& context) {
+  return make_kernel([b = Factor(node, context, 1, 3)](const Inputs& in) {
+    return b.multiply(in, in[0], in.find(2));
+  });
+}
+
+KernelPtr qlinear_matmul(const Node& node, const ImportContext& context) {
+  return make_kernel([b = Factor(node, context, 3, 5)](const Inputs& in) {
+    const Quantized a = quantized(in, 0);
+    const Quantization y{in[6], in[7]};
+    const bool single = a.scale.numel() == 1 && (!a.zero_point || a.zero_point->numel() == 1);
+    if (b.matrix() && single) return ops::qlinear_matmul(a, *b.matrix(), in[4], y);
+    return ops::qlinear_matmul(a, quantized(in, 3), y);
+  });
+}
+
+// ---- com.microsoft ----
+
+Tensor scale_product(const Tensor& product, const Tensor& a_scale, const Tensor& b_scale,
+                     const std::optional<Tensor>& bias) {
+  const Tensor y = ops::mul(product.cast(DType::f32), ops::mul(a_scale, b_scale));
+  return bias ? ops::add(y, *bias) : y;
+}
+
+KernelPtr matmul_integer_to_float(const Node& node, const ImportContext& context) {
+  return make_kernel([b = Factor(node, context, 1, 5)](const Inputs& in) {
+    return scale_product(b.multiply(in, in[0], in.find(4)), in[2], in[3], in.find(6));
+  });
+}
+
+KernelPtr dynamic_quantize_matmul(const Node& node, const ImportContext& context) {
+  return make_kernel([b = Factor(node, context, 1, 3)](const Inputs& in) {
+    const Quantized a = ops::quantize_dynamic(in[0]);
+    return scale_product(b.multiply(in, a.values, a.zero_point), a.scale, in[2], in.find(4));
+  });
+}
+
+KernelPtr qgemm(const Node& node, const ImportContext&) {
+  const bool transpose_a = node.attributes.get("transA", std::int64_t{0}) != 0;
+  const bool transpose_b = node.attributes.get("transB", std::int64_t{0}) != 0;
+  const float alpha = node.attributes.get("alpha", 1.f);
+  return make_kernel([=](const Inputs& in) {
+    const Tensor a = transpose_a ? in[0].transpose(0, 1) : in[0];
+    const Tensor b = transpose_b ? in[3].transpose(0, 1) : in[3];
+    Tensor acc = ops::matmul_integer(a, b, in.find(2), in.find(5));
+    if (in.has(6)) acc = ops::add(acc, in[6]);
+    const Tensor scale = ops::mul(ops::mul(in[1], in[4]), Tensor::scalar(alpha));
+    if (!in.has(7)) return ops::mul(acc.cast(DType::f32), scale);
+    return ops::requantize(acc, ops::div(scale, in[7]), -1, in[8]);
+  });
+}
+
+/// A result as operators of the domain store it: in the dtype of its zero point, else of an input.
+Tensor store(const Tensor& y, const Inputs& in, std::size_t scale, DType dtype) {
+  return ops::quantize(y, in[scale], in.find(scale + 1),
+                       {.dtype = in.has(scale + 1) ? in[scale + 1].dtype() : dtype});
+}
+
+Tensor load(const Inputs& in, std::size_t first) {
+  return ops::dequantize(in[first], in[first + 1], in.find(first + 2));
+}
+
+template <Tensor (*function)(const Tensor&, const Tensor&)>
+KernelPtr qlinear_binary(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) {
+    return store(function(load(in, 0), load(in, 3)), in, 6, in[0].dtype());
+  });
+}
+
+KernelPtr qlinear_sigmoid(const Node&, const ImportContext&) {
+  return make_kernel(
+      [](const Inputs& in) { return store(ops::sigmoid(load(in, 0)), in, 3, in[0].dtype()); });
+}
+
+KernelPtr qlinear_leaky_relu(const Node& node, const ImportContext&) {
+  const float alpha = node.attributes.get("alpha", 0.01f);
+  return make_kernel([alpha](const Inputs& in) {
+    return store(ops::leaky_relu(load(in, 0), alpha), in, 3, in[0].dtype());
+  });
+}
+
+KernelPtr qlinear_concat(const Node& node, const ImportContext&) {
+  const auto axis = static_cast<int>(node.attributes.get<std::int64_t>("axis"));
+  return make_kernel([axis](const Inputs& in) {
+    require(in.size() >= 5 && (in.size() - 2) % 3 == 0, "{} inputs, expected 2 and 3 for each part",
+            in.size());
+    std::vector<Tensor> parts;
+    for (std::size_t i = 2; i < in.size(); i += 3) parts.push_back(load(in, i));
+    return store(ops::concat(parts, axis), in, 0, in[2].dtype());
+  });
+}
+
+KernelPtr qlinear_global_average_pool(const Node& node, const ImportContext&) {
+  const bool channels_last = node.attributes.get("channels_last", std::int64_t{0}) != 0;
+  return make_kernel([channels_last](const Inputs& in) {
+    const Tensor x = load(in, 0);
+    std::vector<int> axes;
+    for (int axis = channels_last ? 1 : 2; axis < x.rank() - (channels_last ? 1 : 0); ++axis)
+      axes.push_back(axis);
+    require(!axes.empty(), "expected spatial axes, got {}", x.shape());
+    return store(ops::mean(x, axes, true), in, 3, in[0].dtype());
+  });
+}
+
+constexpr auto kSame = ShapesFrom::input_shapes;
+constexpr auto kPure = Purity::deterministic;
+constexpr std::string_view kMicrosoft = "com.microsoft";
+
+constexpr Operator kOperators[] = {
+    {"DequantizeLinear", 10, dequantize_linear, kSame},
+    {"DynamicQuantizeLinear", 11, dynamic_quantize_linear, kSame},
+    {"MatMulInteger", 10, matmul_integer, kSame},
+    {"QLinearMatMul", 10, qlinear_matmul, kSame},
+    {"QuantizeLinear", 10, quantize_linear, kSame},
+
+    {"DequantizeLinear", 1, dequantize_linear, kSame, kPure, kMicrosoft},
+    {"DynamicQuantizeMatMul", 1, dynamic_quantize_matmul, kSame, kPure, kMicrosoft},
+    {"MatMulIntegerToFloat", 1, matmul_integer_to_float, kSame, kPure, kMicrosoft},
+    {"QGemm", 1, qgemm, kSame, kPure, kMicrosoft},
+    {"QLinearAdd", 1, qlinear_binary<ops::add>, kSame, kPure, kMicrosoft},
+    {"QLinearConcat", 1, qlinear_concat, kSame, kPure, kMicrosoft},
+    {"QLinearGlobalAveragePool", 1, qlinear_global_average_pool, kSame, kPure, kMicrosoft},
+    {"QLinearLeakyRelu", 1, qlinear_leaky_relu, kSame, kPure, kMicrosoft},
+    {"QLinearMul", 1, qlinear_binary<ops::mul>, kSame, kPure, kMicrosoft},
+    {"QLinearSigmoid", 1, qlinear_sigmoid, kSame, kPure, kMicrosoft},
+    {"QuantizeLinear", 1, quantize_linear, kSame, kPure, kMicrosoft},
+};
+
+}  // namespace
+
+OperatorTable quantization_operators() { return kOperators; }
+
+}  // namespace quern::onnx

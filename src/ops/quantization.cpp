@@ -1,0 +1,193 @@
+#include "quern/ops/quantization.h"
+
+#include <array>
+
+#include "core/narrow.h"
+#include "core/visit.h"
+#include "ops/saturate.h"
+#include "ops/scale_grid.h"
+#include "quern/ops.h"
+
+namespace quern::ops {
+namespace {
+
+bool is_low_bit_integer(DType dtype) {
+  return dtype == DType::i4 || dtype == DType::u4 || dtype == DType::i2 || dtype == DType::u2;
+}
+
+IntegerRange low_bit_range(DType dtype) {
+  switch (dtype) {
+    case DType::i4:
+      return {-8, 7};
+    case DType::u4:
+      return {0, 15};
+    case DType::i2:
+      return {-2, 1};
+    default:
+      return {0, 3};
+  }
+}
+
+// Stores round(x / scale) + zero in range; `divide` rounds as the precision asks.
+template <class Store, class Divide>
+void quantize_integers(const ScaleGrid& grid, const float* x, Store* q, IntegerRange range,
+                       std::int32_t mask, const Divide& divide) {
+  grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* scales,
+                        const float* zeros, std::int64_t step) {
+    const float* src = x + begin;
+    Store* dst = q + begin;
+    if (step == 0) {
+      const float scale = *scales;
+      const float zero = *zeros;
+      for (std::int64_t i = 0; i < count; ++i)
+        dst[i] = static_cast<Store>(to_integer(divide(src[i], scale), zero, range) & mask);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i)
+        dst[i] = static_cast<Store>(to_integer(divide(src[i], scales[i]), zeros[i], range) & mask);
+    }
+  });
+}
+
+template <class Divide>
+Tensor quantize_by(const Tensor& x, const ScaleGrid& grid, const QuantizeOptions& options,
+                   const Divide& divide) {
+  const float* src = x.data<float>().data();
+  const DType dtype = options.dtype;
+  if (is_narrow(dtype) && !is_low_bit_integer(dtype)) {
+    Tensor scaled = Tensor::empty(x.shape());
+    float* dst = scaled.mutable_data<float>().data();
+    grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* scales,
+                          const float* zeros, std::int64_t step) {
+      for (std::int64_t i = 0; i < count; ++i)
+        dst[begin + i] = divide(src[begin + i], scales[i * step]) + zeros[i * step];
+    });
+    return narrow(scaled, dtype, options.saturate ? Overflow::saturate : Overflow::propagate);
+  }
+  Tensor q = Tensor::empty(x.shape(), dtype);
+  if (is_low_bit_integer(dtype)) {
+    const bool four = dtype == DType::i4 || dtype == DType::u4;
+    quantize_integers(grid, src, static_cast<std::uint8_t*>(q.mutable_raw()), low_bit_range(dtype),
+                      four ? 15 : 3, divide);
+    return q;
+  }
+  visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_integral_v<T> && sizeof(T) <= 2 && !std::is_same_v<T, bool>) {
+      quantize_integers(grid, src, q.mutable_data<T>().data(), IntegerRange::of<T>(), -1, divide);
+    } else {
+      fail(ErrorCode::unsupported, "quantize: dtype {} is not supported", dtype);
+    }
+  });
+  return q;
+}
+
+template <class T>
+void dequantize_integers(const ScaleGrid& grid, const T* q, float* x) {
+  grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* scales,
+                        const float* zeros, std::int64_t step) {
+    const T* src = q + begin;
+    float* dst = x + begin;
+    if (step == 0) {
+      const float scale = *scales;
+      const float zero = *zeros;
+      for (std::int64_t i = 0; i < count; ++i) dst[i] = (static_cast<float>(src[i]) - zero) * scale;
+    } else {
+      for (std::int64_t i = 0; i < count; ++i)
+        dst[i] = (static_cast<float>(src[i]) - zeros[i]) * scales[i];
+    }
+  });
+}
+
+}  // namespace
+
+Tensor quantize(const Tensor& x, const Tensor& scale, const std::optional<Tensor>& zero_point,
+                const QuantizeOptions& options) {
+  require(is_floating(scale.dtype()), "quantize: scale has dtype {}", scale.dtype());
+  require(!zero_point || zero_point->dtype() == options.dtype,
+          "quantize: zero point has dtype {}, the result {}",
+          zero_point ? zero_point->dtype() : DType::f32, options.dtype);
+  if (options.dtype == DType::f8e8m0)
+    fail(ErrorCode::unsupported, "quantize: dtype {} is not supported", options.dtype);
+  const DType precision = options.precision;
+  const ScaleGrid grid("quantize", x.shape(), scale.cast(precision), zero_point, options.along);
+  const Tensor src = x.cast(precision).cast(DType::f32).contiguous();
+  switch (precision) {
+    case DType::f32:
+      return quantize_by(src, grid, options, [](float a, float b) { return a / b; });
+    case DType::f16:
+      return quantize_by(src, grid, options,
+                         [](float a, float b) { return static_cast<float>(Float16(a / b)); });
+    case DType::bf16:
+      return quantize_by(src, grid, options,
+                         [](float a, float b) { return static_cast<float>(BFloat16(a / b)); });
+    default:
+      fail(ErrorCode::unsupported, "quantize: precision {} is not supported", precision);
+  }
+}
+
+Tensor dequantize(const Tensor& q, const Tensor& scale, const std::optional<Tensor>& zero_point,
+                  const DequantizeOptions& options) {
+  require(is_floating(scale.dtype()) || scale.dtype() == DType::f8e8m0,
+          "dequantize: scale has dtype {}", scale.dtype());
+  require(!zero_point || zero_point->dtype() == q.dtype(),
+          "dequantize: zero point has dtype {}, the values {}",
+          zero_point ? zero_point->dtype() : DType::f32, q.dtype());
+  const ScaleGrid grid("dequantize", q.shape(), scale, zero_point, options.along);
+  const Tensor src = (is_narrow(q.dtype()) ? widen(q) : q).contiguous();
+  Tensor x = Tensor::empty(q.shape());
+  float* dst = x.mutable_data<float>().data();
+  visit_dtype(src.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    constexpr bool kInteger = std::is_integral_v<T> && sizeof(T) <= 4 && !std::is_same_v<T, bool>;
+    if constexpr (kInteger || std::is_same_v<T, float>) {
+      dequantize_integers(grid, src.data<T>().data(), dst);
+    } else {
+      fail(ErrorCode::unsupported, "dequantize: dtype {} is not supported", q.dtype());
+    }
+  });
+  return x.cast(options.dtype);
+}
+
+Quantized quantize_dynamic(const Tensor& x) {
+  require(x.dtype() == DType::f32, "quantize_dynamic: expected f32, got {}", x.dtype());
+  const Tensor src = x.contiguous();
+  float low = 0;
+  float high = 0;
+  for (const float value : src.data<float>()) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  const float scale = high == low ? 1.f : (high - low) / 255.f;
+  const auto zero = static_cast<std::uint8_t>(to_integer(-low / scale, 0, {0, 255}));
+  const Tensor scale_tensor = Tensor::scalar(scale);
+  const Tensor zero_tensor = Tensor::scalar(zero);
+  return {quantize(src, scale_tensor, zero_tensor), scale_tensor, zero_tensor};
+}
+
+Tensor requantize(const Tensor& acc, const Tensor& multiplier, int axis,
+                  const Tensor& y_zero_point) {
+  require(acc.dtype() == DType::i32, "requantize: expected i32, got {}", acc.dtype());
+  require(y_zero_point.numel() == 1, "requantize: zero point has shape {}", y_zero_point.shape());
+  const ScaleGrid grid("requantize", acc.shape(), multiplier, std::nullopt, {axis, 0});
+  const Tensor src = acc.contiguous();
+  const std::int32_t* from = src.data<std::int32_t>().data();
+  Tensor y = Tensor::empty(acc.shape(), y_zero_point.dtype());
+  visit_dtype(y_zero_point.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::uint8_t>) {
+      const float zero = static_cast<float>(y_zero_point.contiguous().data<T>()[0]);
+      T* to = y.mutable_data<T>().data();
+      grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* multipliers,
+                            const float*, std::int64_t step) {
+        for (std::int64_t i = begin; i < begin + count; ++i, multipliers += step)
+          to[i] = static_cast<T>(
+              to_integer(static_cast<float>(from[i]) * *multipliers, zero, IntegerRange::of<T>()));
+      });
+    } else {
+      fail(ErrorCode::unsupported, "requantize: dtype {} is not supported", y_zero_point.dtype());
+    }
+  });
+  return y;
+}
+
+}  // namespace quern::ops

@@ -1,0 +1,252 @@
+"""Makes tests/data/contrib/: models of one operator each of the domains com.microsoft and ai.onnx.ml,
+with inputs, and outputs by ONNX Runtime. Usage: contrib_goldens.py FOLDER"""
+
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto as T
+from onnx import helper, numpy_helper
+
+ROOT = pathlib.Path(sys.argv[1])
+MS = "com.microsoft"
+ML = "ai.onnx.ml"
+RANDOM = np.random.default_rng(7)
+
+
+def f32(*shape, scale=1.0):
+    return (RANDOM.standard_normal(shape) * scale).astype(np.float32)
+
+
+def u8(*shape):
+    return RANDOM.integers(0, 256, shape).astype(np.uint8)
+
+
+def i8(*shape):
+    return RANDOM.integers(-127, 128, shape).astype(np.int8)
+
+
+def case(name, domain, op, inputs, outputs, **attributes):
+    """`inputs`: arrays, or None where absent; `outputs`: element types, None where not asked for."""
+    names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
+    outs = ["" if t is None else f"y{i}" for i, t in enumerate(outputs)]
+    node = helper.make_node(op, names, outs, domain=domain, **attributes)
+    infos = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+        for n, x in zip(names, inputs) if n
+    ]
+    results = [helper.make_tensor_value_info(n, t, None) for n, t in zip(outs, outputs) if n]
+    graph = helper.make_graph([node], name, infos, results)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MS, 1), helper.make_opsetid(ML, 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    feeds = {n: x for n, x in zip(names, inputs) if n}
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        wanted = session.run(None, feeds)
+    except Exception as error:  # what this runtime lacks is not a case
+        print("no reference for", name, str(error)[:200])
+        return
+    folder = ROOT / name
+    data = folder / "test_data_set_0"
+    data.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    for kind, arrays, labels in (("input", [x for x in inputs if x is not None], [n for n in names if n]),
+                                 ("output", wanted, [n for n in outs if n])):
+        for i, (array, label) in enumerate(zip(arrays, labels)):
+            proto = numpy_helper.from_array(np.asarray(array), label)
+            (data / f"{kind}_{i}.pb").write_bytes(proto.SerializeToString())
+
+
+def scalar(value, dtype=np.float32):
+    return np.array(value, dtype)
+
+
+def quantised():
+    a, b = u8(3, 7), u8(3, 7)
+    ends = (scalar(0.03), scalar(100, np.uint8))
+    case("qlinear_add", MS, "QLinearAdd", [a, scalar(0.02), scalar(120, np.uint8), b, scalar(0.01),
+                                           scalar(7, np.uint8), *ends], [T.UINT8])
+    case("qlinear_mul", MS, "QLinearMul", [a, scalar(0.02), scalar(120, np.uint8), b, scalar(0.01),
+                                           scalar(7, np.uint8), *ends], [T.UINT8])
+    case("qlinear_sigmoid", MS, "QLinearSigmoid",
+         [a, scalar(0.05), scalar(128, np.uint8), scalar(1 / 256), scalar(0, np.uint8)], [T.UINT8])
+    case("qlinear_leaky_relu", MS, "QLinearLeakyRelu",
+         [a, scalar(0.05), scalar(128, np.uint8), *ends], [T.UINT8], alpha=0.2)
+    case("qlinear_concat", MS, "QLinearConcat",
+         [*ends, a, scalar(0.02), scalar(120, np.uint8), b, scalar(0.01), scalar(7, np.uint8)],
+         [T.UINT8], axis=1)
+    case("qlinear_global_average_pool", MS, "QLinearGlobalAveragePool",
+         [u8(2, 3, 5, 7), scalar(0.02), scalar(120, np.uint8), scalar(0.01), scalar(90, np.uint8)],
+         [T.UINT8])
+    x, w = f32(3, 13), i8(13, 5)
+    case("dynamic_quantize_matmul", MS, "DynamicQuantizeMatMul", [x, w, scalar(0.02)], [T.FLOAT])
+    case("dynamic_quantize_matmul_bias", MS, "DynamicQuantizeMatMul",
+         [x, u8(13, 5), f32(5) ** 2 + 0.01, u8(5), f32(5)], [T.FLOAT])
+    case("matmul_integer_to_float", MS, "MatMulIntegerToFloat",
+         [u8(3, 13), w, scalar(0.02), scalar(0.03), scalar(120, np.uint8), scalar(3, np.int8), f32(5)],
+         [T.FLOAT])
+    case("qgemm", MS, "QGemm",
+         [u8(3, 13), scalar(0.02), scalar(120, np.uint8), u8(5, 13), scalar(0.03),
+          scalar(100, np.uint8), RANDOM.integers(-999, 999, 5).astype(np.int32), scalar(0.1),
+          scalar(128, np.uint8)], [T.UINT8], transB=1)
+
+
+def normalisation():
+    x, skip = f32(2, 3, 8), f32(2, 3, 8)
+    case("skip_layer_normalization", MS, "SkipLayerNormalization",
+         [x, skip, f32(8), f32(8), f32(8)], [T.FLOAT, None, None, T.FLOAT], epsilon=1e-5)
+    case("skip_simplified_layer_normalization", MS, "SkipSimplifiedLayerNormalization",
+         [x, skip, f32(8)], [T.FLOAT, None, None, T.FLOAT], epsilon=1e-5)
+    case("simplified_layer_normalization", "", "SimplifiedLayerNormalization", [x, f32(8)],
+         [T.FLOAT], epsilon=1e-5)
+    ids = RANDOM.integers(0, 9, (2, 3)).astype(np.int32)
+    mask = np.array([[1, 1, 0], [1, 1, 1]], np.int32)
+    case("embed_layer_normalization", MS, "EmbedLayerNormalization",
+         [ids, ids % 2, f32(9, 8), f32(4, 8), f32(2, 8), f32(8), f32(8), mask],
+         [T.FLOAT, T.INT32, T.FLOAT])
+
+
+def activations():
+    x, bias = f32(2, 3, 8), f32(8)
+    case("bias_gelu", MS, "BiasGelu", [x, bias], [T.FLOAT])
+    case("fast_gelu", MS, "FastGelu", [x, bias], [T.FLOAT])
+    case("gelu", MS, "Gelu", [x], [T.FLOAT])
+    case("quick_gelu", MS, "QuickGelu", [x], [T.FLOAT], alpha=1.5)
+    case("fused_matmul", MS, "FusedMatMul", [f32(2, 5, 3), f32(2, 7, 5)], [T.FLOAT], alpha=0.5,
+         transA=1, transB=1)
+    case("fused_matmul_batch", MS, "FusedMatMul", [f32(3, 2, 5), f32(2, 5, 7)], [T.FLOAT],
+         transBatchA=1)
+
+
+def attention():
+    cos, sin = np.cos(f32(16, 4)), np.sin(f32(16, 4))
+    wide = np.cos(f32(16, 8)), np.sin(f32(16, 8))
+    positions = np.array([[3, 4, 5], [0, 1, 2]], np.int64)
+    case("rotary_embedding", MS, "RotaryEmbedding", [f32(2, 3, 16), positions, cos, sin], [T.FLOAT])
+    case("rotary_embedding_offset", MS, "RotaryEmbedding",
+         [f32(2, 2, 3, 8), np.array([5], np.int64), cos, sin], [T.FLOAT], interleaved=1)
+    q, kv = f32(2, 3, 16), f32(2, 5, 16)
+    case("multi_head_attention", MS, "MultiHeadAttention", [q, kv, f32(2, 5, 16), f32(48)], [T.FLOAT],
+         num_heads=2)
+    mask = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.int32)
+    case("multi_head_attention_mask", MS, "MultiHeadAttention",
+         [q, kv, f32(2, 5, 16), None, mask, f32(2, 2, 3, 5)], [T.FLOAT], num_heads=2)
+    case("multi_head_attention_past", MS, "MultiHeadAttention",
+         [q, f32(2, 3, 16), f32(2, 3, 16), None, None, None, f32(2, 2, 4, 8), f32(2, 2, 4, 8)],
+         [T.FLOAT, T.FLOAT, T.FLOAT], num_heads=2, unidirectional=1)
+    case("attention", MS, "Attention", [f32(2, 3, 12), f32(12, 48), f32(48)], [T.FLOAT], num_heads=2)
+    case("attention_mask", MS, "Attention",
+         [f32(2, 3, 12), f32(12, 48), f32(48), np.array([[1, 1, 0], [1, 1, 1]], np.int32)], [T.FLOAT],
+         num_heads=2)
+    case("attention_past", MS, "Attention",
+         [f32(2, 3, 12), f32(12, 48), f32(48), None, f32(2, 2, 2, 4, 8)], [T.FLOAT, T.FLOAT],
+         num_heads=2, unidirectional=1)
+    three = [T.FLOAT, T.FLOAT, T.FLOAT]
+    total = lambda n: np.array([n], np.int32)
+    heads = dict(num_heads=4, kv_num_heads=2)
+    case("group_query_attention_prompt", MS, "GroupQueryAttention",
+         [f32(2, 5, 32), f32(2, 5, 16), f32(2, 5, 16), None, None, np.array([4, 4], np.int32), total(5)],
+         three, **heads)
+    case("group_query_attention_rotary", MS, "GroupQueryAttention",
+         [f32(2, 1, 64), f32(2, 1, 32), f32(2, 1, 32), f32(2, 2, 6, 16), f32(2, 2, 6, 16),
+          np.array([6, 4], np.int32), total(7), *wide], three, do_rotary=1, **heads)
+    case("group_query_attention_packed", MS, "GroupQueryAttention",
+         [f32(1, 3, 64), None, None, None, None, np.array([2], np.int32), total(3)], three, softcap=3.0,
+         **heads)
+    case("group_query_attention_window", MS, "GroupQueryAttention",
+         [f32(1, 9, 32), f32(1, 9, 16), f32(1, 9, 16), None, None, np.array([8], np.int32), total(9)],
+         three, local_window_size=3, **heads)
+    case("group_query_attention_sink", MS, "GroupQueryAttention",
+         [f32(1, 3, 32), f32(1, 3, 16), f32(1, 3, 16), None, None, np.array([2], np.int32), total(3)],
+         three, smooth_softmax=1, **heads)
+
+
+def tables():
+    x = f32(6, 4)
+    for norm in ("MAX", "L1", "L2"):
+        case(f"normalizer_{norm.lower()}", ML, "Normalizer", [x], [T.FLOAT], norm=norm)
+    case("scaler", ML, "Scaler", [x], [T.FLOAT], offset=[0.1, 0.2, 0.3, 0.4], scale=[1.0, 2.0, 3.0, 4.0])
+    gaps = x.copy()
+    gaps[1, 2] = gaps[3, 0] = np.nan
+    case("imputer", ML, "Imputer", [gaps], [T.FLOAT], imputed_value_floats=[1.0, 2.0, 3.0, 4.0],
+         replaced_value_float=float("nan"))
+    case("one_hot_encoder", ML, "OneHotEncoder", [np.array([2, 7, 5, 2], np.int64)], [T.FLOAT],
+         cats_int64s=[2, 5, 9])
+    case("category_mapper", ML, "CategoryMapper", [np.array([3, 1, 4], np.int64)], [T.STRING],
+         cats_int64s=[1, 3], cats_strings=["one", "three"])
+    case("label_encoder_float", ML, "LabelEncoder", [np.array([1.5, -7.25, 2.0], np.float32)],
+         [T.INT64], keys_floats=[1.5, -7.25], values_int64s=[10, 20], default_int64=-3)
+    case("feature_vectorizer", ML, "FeatureVectorizer", [x, f32(6, 2)], [T.FLOAT],
+         inputdimensions=[4, 2])
+    case("linear_regressor", ML, "LinearRegressor", [x], [T.FLOAT], targets=2,
+         coefficients=f32(8).tolist(), intercepts=[0.5, -0.5])
+    for transform in ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"):
+        case(f"linear_classifier_{transform.lower()}", ML, "LinearClassifier", [x], [T.INT64, T.FLOAT],
+             coefficients=(f32(12) * (0.02 if transform == "PROBIT" else 1)).tolist(),
+             intercepts=[0.5, 0.4, 0.3], classlabels_ints=[10, 20, 30], post_transform=transform)
+    for transform in ("NONE", "LOGISTIC", "SOFTMAX"):
+        case(f"linear_classifier_binary_{transform.lower()}", ML, "LinearClassifier", [x],
+             [T.STRING, T.FLOAT], coefficients=f32(4).tolist(), intercepts=[0.1],
+             classlabels_strings=["no", "yes"], post_transform=transform)
+
+
+def stumps(targets, trees=3, depth_values=(0.0, 0.5, -0.5)):
+    """Trees of three branches and four leaves: the lists of nodes, and where the leaves are."""
+    nodes = dict(nodes_treeids=[], nodes_nodeids=[], nodes_featureids=[], nodes_values=[],
+                 nodes_modes=[], nodes_truenodeids=[], nodes_falsenodeids=[],
+                 nodes_missing_value_tracks_true=[])
+    leaves = []
+    modes = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT"]
+    for tree in range(trees):
+        for number in range(7):
+            branch = number < 3
+            nodes["nodes_treeids"].append(tree)
+            nodes["nodes_nodeids"].append(number)
+            nodes["nodes_featureids"].append((tree + number) % 4 if branch else 0)
+            nodes["nodes_values"].append(depth_values[number] if branch else 0.0)
+            nodes["nodes_modes"].append(modes[(tree + number) % 3] if branch else "LEAF")
+            nodes["nodes_truenodeids"].append(2 * number + 1 if branch else 0)
+            nodes["nodes_falsenodeids"].append(2 * number + 2 if branch else 0)
+            nodes["nodes_missing_value_tracks_true"].append(number % 2 if branch else 0)
+            if not branch:
+                leaves += [(tree, number, target) for target in targets]
+    return nodes, leaves
+
+
+def votes(prefix, leaves, weights):
+    return {f"{prefix}_treeids": [leaf[0] for leaf in leaves],
+            f"{prefix}_nodeids": [leaf[1] for leaf in leaves],
+            f"{prefix}_ids": [leaf[2] for leaf in leaves], f"{prefix}_weights": weights}
+
+
+def trees():
+    x = f32(13, 4)
+    x[2, 1] = np.nan
+    for aggregate in ("SUM", "AVERAGE", "MIN", "MAX"):
+        nodes, leaves = stumps([0, 1])
+        case(f"tree_regressor_{aggregate.lower()}", ML, "TreeEnsembleRegressor", [x], [T.FLOAT],
+             n_targets=2, aggregate_function=aggregate, base_values=[0.5, 1.5], **nodes,
+             **votes("target", leaves, f32(len(leaves)).tolist()))
+    for transform in ("NONE", "SOFTMAX", "LOGISTIC"):
+        for name, weigh in (("positive", lambda n: (np.abs(f32(n)) / 4).tolist()),
+                            ("signed", lambda n: f32(n).tolist())):
+            nodes, leaves = stumps([0])
+            case(f"tree_classifier_one_{name}_{transform.lower()}", ML, "TreeEnsembleClassifier", [x],
+                 [T.INT64, T.FLOAT], classlabels_int64s=[0, 1], post_transform=transform, **nodes,
+                 **votes("class", leaves, weigh(len(leaves))))
+        nodes, leaves = stumps([0, 1, 2])
+        case(f"tree_classifier_three_{transform.lower()}", ML, "TreeEnsembleClassifier", [x],
+             [T.STRING, T.FLOAT], classlabels_strings=["a", "b", "c"], post_transform=transform,
+             base_values=[0.1, 0.2, 0.3], **nodes, **votes("class", leaves, f32(len(leaves)).tolist()))
+
+
+quantised()
+normalisation()
+activations()
+attention()
+tables()
+trees()
