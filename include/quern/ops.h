@@ -6,12 +6,23 @@
 /// Every function throws `invalid_argument` where shapes do not fit or dtypes differ, and
 /// `unsupported` for a dtype that it does not take.
 
+#include "quern/ops/activation.h"
 #include "quern/ops/attention.h"
+#include "quern/ops/cast.h"
+#include "quern/ops/convolution.h"
 #include "quern/ops/elementwise.h"
+#include "quern/ops/image.h"
 #include "quern/ops/indexing.h"
 #include "quern/ops/linear_algebra.h"
+#include "quern/ops/logic.h"
+#include "quern/ops/loss.h"
 #include "quern/ops/normalization.h"
+#include "quern/ops/optimizer.h"
+#include "quern/ops/pooling.h"
 #include "quern/ops/quantization.h"
+#include "quern/ops/random.h"
+#include "quern/ops/recurrent.h"
 #include "quern/ops/reduction.h"
 #include "quern/ops/shape.h"
+#include "quern/ops/signal.h"
 #include "quern/ops/tabular.h"

@@ -105,6 +105,10 @@ class QUERN_API Tensor {
   Tensor permute(const Shape& axes) const;
   /// View with two axes exchanged.
   Tensor transpose(int axis0, int axis1) const;
+  /// View without `axis`, which is of size 1. Throws: `invalid_argument`.
+  Tensor squeeze(int axis) const;
+  /// View with one axis more, of size 1, which is the result's `axis`. Throws: `invalid_argument`.
+  Tensor unsqueeze(int axis) const;
   /// View of [start, end) along `axis` in steps of `step`, as Python's slice: negative positions
   /// count from the end, positions beyond it are clamped. Throws: `invalid_argument`.
   Tensor slice(int axis, std::int64_t start, std::int64_t end, std::int64_t step = 1) const;

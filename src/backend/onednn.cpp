@@ -46,9 +46,44 @@ dnnl::stream& thread_stream() {
 
 dnnl::memory::desc to_onednn(const TensorDesc& desc) {
   if (desc.shape.rank() == 0) return {{1}, to_onednn(desc.dtype), dnnl::memory::dims{1}};
-  const dnnl::memory::dims dims(desc.shape.begin(), desc.shape.end());
-  dnnl::memory::dims strides(desc.strides.begin(), desc.strides.end());
-  return {dims, to_onednn(desc.dtype), strides};
+  return {to_onednn(desc.shape), to_onednn(desc.dtype), to_onednn(desc.strides)};
+}
+
+dnnl::memory::dims to_onednn(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+dnnl::memory::desc plain_weights(const ConvDesc& desc) {
+  Shape shape{desc.groups, desc.weights.shape[0] / desc.groups, desc.weights.shape[1]};
+  Shape strides{desc.weights.strides[0] * shape[1], desc.weights.strides[0],
+                desc.weights.strides[1]};
+  if (desc.transposed) {
+    std::swap(shape[1], shape[2]);
+    std::swap(strides[1], strides[2]);
+  }
+  for (int axis = 2; axis < desc.weights.shape.rank(); ++axis) {
+    shape.push_back(desc.weights.shape[axis]);
+    strides.push_back(desc.weights.strides[axis]);
+  }
+  const int first = desc.groups == 1 ? 1 : 0;
+  return to_onednn(TensorDesc{desc.weights.dtype,
+                              Shape(std::span(shape.begin() + first, shape.end())),
+                              Shape(std::span(strides.begin() + first, strides.end()))});
+}
+
+dnnl::memory::desc in_any_layout(const dnnl::memory::desc& desc) {
+  return {version::dims_of(desc), version::dtype_of(desc), dnnl::memory::format_tag::any};
+}
+
+dnnl::algorithm to_onednn(Pooling operation) {
+  using Algorithm = dnnl::algorithm;
+  switch (operation) {
+    case Pooling::max:
+      return Algorithm::pooling_max;
+    case Pooling::average_of_elements:
+      return Algorithm::pooling_avg_exclude_padding;
+    case Pooling::average_with_pads:
+      return Algorithm::pooling_avg_include_padding;
+  }
+  return Algorithm::undef;
 }
 
 dnnl::algorithm to_onednn(Eltwise function) {

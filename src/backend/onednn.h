@@ -16,6 +16,12 @@ dnnl::stream& thread_stream();
 
 /// Throws: dnnl::error (unimplemented) for a dtype that oneDNN lacks.
 dnnl::memory::desc to_onednn(const TensorDesc& desc);
+dnnl::memory::dims to_onednn(const Shape& shape);
+dnnl::algorithm to_onednn(Pooling operation);
+/// The weights as described, with an axis for the groups where there are several.
+dnnl::memory::desc plain_weights(const ConvDesc& desc);
+/// The same in a layout that oneDNN may choose.
+dnnl::memory::desc in_any_layout(const dnnl::memory::desc& desc);
 dnnl::algorithm to_onednn(Eltwise function);
 dnnl::algorithm to_onednn(Binary operation);
 dnnl::algorithm to_onednn(Reduction operation);
@@ -26,6 +32,10 @@ dnnl::algorithm to_onednn(Reduction operation);
 namespace version {
 std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc,
                                                 const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> convolution(const ConvDesc& desc,
+                                                     const dnnl::primitive_attr& attr);
+std::optional<dnnl::primitive_desc_base> pooling(const PoolDesc& desc,
+                                                 const dnnl::primitive_attr& attr);
 std::optional<dnnl::primitive_desc_base> softmax(const SoftmaxDesc& desc,
                                                  const dnnl::primitive_attr& attr);
 std::optional<dnnl::primitive_desc_base> layer_norm(const LayerNormDesc& desc,
@@ -38,12 +48,17 @@ std::optional<dnnl::primitive_desc_base> reduction(const ReductionDesc& desc,
                                                    const dnnl::primitive_attr& attr);
 std::optional<dnnl::primitive_desc_base> reorder(const ReorderDesc& desc,
                                                  const dnnl::primitive_attr& attr);
+/// Lets a zero point of the source be given when the operation runs.
+void set_src_zero_point(dnnl::primitive_attr& attr);
 void append_eltwise(dnnl::post_ops& post_ops, const PostOp& step);
 dnnl::cpu_isa cpu_isa_of(Isa isa);
 /// What oneDNN uses here, within the ISA cap.
 Isa effective_isa();
 /// Whether it multiplies bytes without saturating on the way.
 bool has_vnni();
+/// Sizes and dtype of a description.
+dnnl::memory::dims dims_of(const dnnl::memory::desc& desc);
+dnnl::memory::data_type dtype_of(const dnnl::memory::desc& desc);
 #if DNNL_VERSION_MAJOR >= 3
 const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc);
 #else

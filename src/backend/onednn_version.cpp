@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "backend/onednn.h"
 
 namespace quern::backend::version {
@@ -40,6 +42,13 @@ PostOp with_defaults(PostOp step) {
   return step;
 }
 
+// oneDNN counts the elements between two of a window.
+dnnl::memory::dims gaps_of(const Shape& dilations) {
+  dnnl::memory::dims gaps = to_onednn(dilations);
+  for (auto& gap : gaps) --gap;
+  return gaps;
+}
+
 dnnl::normalization_flags flags_of(const LayerNormDesc& desc) {
   auto flags = dnnl::normalization_flags::none;
   if (desc.has_scale) flags = flags | dnnl::normalization_flags::use_scale;
@@ -51,7 +60,8 @@ dnnl::normalization_flags flags_of(const LayerNormDesc& desc) {
 
 std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc, const Attr& attr) {
   const auto src = to_onednn(desc.src);
-  const auto weights = to_onednn(desc.weights);
+  const auto plain = to_onednn(desc.weights);
+  const auto weights = desc.packed_weights ? in_any_layout(plain) : plain;
   const auto dst = to_onednn(desc.dst);
   if (desc.bias.empty()) return create<dnnl::matmul>(attr, src, weights, dst);
   return create<dnnl::matmul>(attr, src, weights, to_onednn(desc.bias.front()), dst);
@@ -115,6 +125,63 @@ std::optional<dnnl::primitive_desc_base> reorder(const ReorderDesc& desc, const 
   return static_cast<dnnl::primitive_desc_base&>(created);
 }
 
+template <class Primitive>
+std::optional<dnnl::primitive_desc_base> create_convolution(const ConvDesc& desc, const Attr& attr,
+                                                            dnnl::algorithm algorithm) {
+  const auto src = to_onednn(desc.src);
+  const auto weights = in_any_layout(plain_weights(desc));
+  const auto dst = to_onednn(desc.dst);
+  const auto strides = to_onednn(desc.window.strides);
+  const auto gaps = gaps_of(desc.window.dilations);
+  const auto begin = to_onednn(desc.window.pads_begin);
+  const auto end = to_onednn(desc.window.pads_end);
+  if (desc.bias.empty()) {
+    return create<Primitive>(attr, prop_kind::forward_inference, algorithm, src, weights, dst,
+                             strides, gaps, begin, end);
+  }
+  return create<Primitive>(attr, prop_kind::forward_inference, algorithm, src, weights,
+                           to_onednn(desc.bias.front()), dst, strides, gaps, begin, end);
+}
+
+std::optional<dnnl::primitive_desc_base> convolution(const ConvDesc& desc, const Attr& attr) {
+  return desc.transposed ? create_convolution<dnnl::deconvolution_forward>(
+                               desc, attr, dnnl::algorithm::deconvolution_direct)
+                         : create_convolution<dnnl::convolution_forward>(
+                               desc, attr, dnnl::algorithm::convolution_direct);
+}
+
+std::optional<dnnl::primitive_desc_base> pooling(const PoolDesc& desc, const Attr& attr) {
+  const auto src = to_onednn(desc.src);
+  const auto dst = to_onednn(desc.dst);
+  const auto strides = to_onednn(desc.window.strides);
+  const auto kernel = to_onednn(desc.kernel);
+  const auto gaps = gaps_of(desc.window.dilations);
+  const auto begin = to_onednn(desc.window.pads_begin);
+  const auto end = to_onednn(desc.window.pads_end);
+#if DNNL_VERSION_MAJOR >= 3
+  return create<dnnl::pooling_forward>(attr, prop_kind::forward_inference,
+                                       to_onednn(desc.operation), src, dst, strides, kernel, gaps,
+                                       begin, end);
+#else
+  if (std::any_of(gaps.begin(), gaps.end(), [](auto gap) { return gap != 0; })) {
+    return create<dnnl::pooling_v2_forward>(attr, prop_kind::forward_inference,
+                                            to_onednn(desc.operation), src, dst, strides, kernel,
+                                            gaps, begin, end);
+  }
+  return create<dnnl::pooling_forward>(attr, prop_kind::forward_inference,
+                                       to_onednn(desc.operation), src, dst, strides, kernel, begin,
+                                       end);
+#endif
+}
+
+void set_src_zero_point(Attr& attr) {
+#if DNNL_VERSION_MAJOR >= 3
+  attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
+#else
+  attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
+#endif
+}
+
 void append_eltwise(dnnl::post_ops& post_ops, const PostOp& given) {
   const PostOp step = with_defaults(given);
 #if DNNL_VERSION_MAJOR >= 3
@@ -169,7 +236,11 @@ bool has_vnni() { return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_i
 
 #if DNNL_VERSION_MAJOR >= 3
 const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc) { return desc.get(); }
+dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.get_dims(); }
+dnnl::memory::data_type dtype_of(const dnnl::memory::desc& desc) { return desc.get_data_type(); }
 #else
+dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.dims(); }
+dnnl::memory::data_type dtype_of(const dnnl::memory::desc& desc) { return desc.data_type(); }
 const dnnl_memory_desc_t* handle_of(const dnnl::memory::desc& desc) { return &desc.data; }
 #endif
 

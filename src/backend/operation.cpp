@@ -28,6 +28,8 @@ int argument_index(Slot slot, std::span<const int> binary_steps) {
       return DNNL_ARG_SCALE;
     case Slot::shift:
       return DNNL_ARG_SHIFT;
+    case Slot::src_zero_point:
+      return DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC;
     case Slot::dst:
       return DNNL_ARG_DST;
     default:
@@ -74,6 +76,18 @@ TensorDesc dense_desc(DType dtype, const Shape& shape) {
   return {dtype, shape, row_major_strides(shape)};
 }
 
+TensorDesc channels_last_desc(DType dtype, const Shape& shape) {
+  Shape strides = shape;
+  std::int64_t step = shape[1];
+  for (int axis = shape.rank() - 1; axis >= 2; --axis) {
+    strides[axis] = step;
+    step *= shape[axis];
+  }
+  strides[1] = 1;
+  strides[0] = step;
+  return {dtype, shape, strides};
+}
+
 namespace {
 
 /// The memory objects of an operation's arguments. To make them takes longer than to run a small
@@ -108,6 +122,9 @@ struct Operation::Impl {
   dnnl::memory::desc scratch;
   std::size_t scratch_bytes = 0;
   std::string kernel;
+  // Of operations that pack their weights: how those are given, and how they are packed.
+  std::optional<dnnl::memory::desc> plain_weights;
+  dnnl::memory::desc packed_weights;
   mutable std::atomic<Binding*> idle = nullptr;
 
   ~Impl() { delete idle.load(); }
@@ -127,6 +144,28 @@ Operation::Operation(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) 
 Operation::~Operation() = default;
 
 std::string Operation::kernel() const { return impl_->kernel; }
+
+std::shared_ptr<const std::byte> Operation::pack(const void* weights) const {
+  if (!impl_->plain_weights) fail(ErrorCode::internal, "operation: has no weights to pack");
+  const auto packed = allocate_buffer(impl_->packed_weights.get_size());
+  const TeamScope team;
+  try {
+    dnnl::memory from(*impl_->plain_weights, cpu_engine(), const_cast<void*>(weights));
+    dnnl::memory to(impl_->packed_weights, cpu_engine(), packed.get());
+    dnnl::reorder(from, to).execute(thread_stream(), from, to);
+    thread_stream().wait();
+  } catch (const dnnl::error& error) {
+    check(error.status, "packing weights");
+    throw;
+  }
+  return packed;
+}
+
+bool Operation::packs_as(const Operation& other) const {
+  return impl_->plain_weights && other.impl_->plain_weights &&
+         *impl_->plain_weights == *other.impl_->plain_weights &&
+         impl_->packed_weights == other.impl_->packed_weights;
+}
 
 void Operation::run(std::span<const Argument> arguments) const {
   const TeamScope team;
@@ -154,6 +193,24 @@ namespace {
 
 using Descriptions = std::vector<std::pair<Slot, TensorDesc>>;
 
+// The weights that an operation of this description packs; none for most.
+template <class Desc>
+std::optional<dnnl::memory::desc> weights_to_pack(const Desc&) {
+  return std::nullopt;
+}
+std::optional<dnnl::memory::desc> weights_to_pack(const ConvDesc& desc) {
+  return plain_weights(desc);
+}
+std::optional<dnnl::memory::desc> weights_to_pack(const MatMulDesc& desc) {
+  return desc.packed_weights ? std::optional(to_onednn(desc.weights)) : std::nullopt;
+}
+
+template <class Desc>
+bool takes_src_zero_point(const Desc&) {
+  return false;
+}
+bool takes_src_zero_point(const ConvDesc& desc) { return desc.src_zero_point; }
+
 dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -170,7 +227,8 @@ dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
 }
 
 OperationPtr make_operation(const dnnl::primitive_desc_base& created,
-                            const Descriptions& descriptions, const std::vector<PostOp>& steps) {
+                            const Descriptions& descriptions, const std::vector<PostOp>& steps,
+                            const std::optional<dnnl::memory::desc>& plain_weights) {
   auto impl = std::make_unique<Operation::Impl>();
   std::vector<int> binary_steps;
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -183,6 +241,11 @@ OperationPtr make_operation(const dnnl::primitive_desc_base& created,
   for (std::size_t i = 0; i < binary_steps.size(); ++i) {
     const auto slot = static_cast<Slot>(static_cast<std::size_t>(Slot::post_op0) + i);
     add(slot, steps[static_cast<std::size_t>(binary_steps[i])].operand);
+  }
+  if (plain_weights) {
+    impl->plain_weights = plain_weights;
+    impl->packed_weights = created.query_md(dnnl::query::weights_md);
+    impl->bound.push_back({Slot::weights, DNNL_ARG_WEIGHTS, impl->packed_weights});
   }
   require(impl->bound.size() < kMaxArguments, "operation: too many post-ops");
   impl->primitive = dnnl::primitive(created.get());
@@ -201,8 +264,11 @@ OperationPtr prepare(
   return operation_cache().find_or_add(key, [&]() -> OperationPtr {
     const TeamScope team;
     try {
-      const auto created = create(desc, make_attr(steps));
-      return created ? make_operation(*created, describe_arguments(), steps) : nullptr;
+      dnnl::primitive_attr attr = make_attr(steps);
+      if (takes_src_zero_point(desc)) version::set_src_zero_point(attr);
+      const auto created = create(desc, attr);
+      if (!created) return nullptr;
+      return make_operation(*created, describe_arguments(), steps, weights_to_pack(desc));
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments)
         return nullptr;
@@ -217,17 +283,48 @@ auto source_and_result(const Desc& desc) {
   return [&desc] { return Descriptions{{Slot::src, desc.src}, {Slot::dst, desc.dst}}; };
 }
 
+void add_window(OperationKey& key, const Window& window) {
+  for (const Shape& values :
+       {window.strides, window.dilations, window.pads_begin, window.pads_end}) {
+    for (const std::int64_t value : values) key.add(value);
+  }
+}
+
 }  // namespace
 
 OperationPtr try_prepare(const MatMulDesc& desc) {
   OperationKey key("matmul", {desc.src, desc.weights, desc.dst}, desc.post_ops);
+  key.add(desc.packed_weights);
   for (const TensorDesc& bias : desc.bias) key.add(bias);
   const auto arguments = [&] {
-    Descriptions all{{Slot::src, desc.src}, {Slot::weights, desc.weights}, {Slot::dst, desc.dst}};
+    Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+    if (!desc.packed_weights) all.emplace_back(Slot::weights, desc.weights);
     for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
     return all;
   };
   return prepare(desc, key, arguments, desc.post_ops, version::matmul);
+}
+
+OperationPtr try_prepare(const ConvDesc& desc) {
+  OperationKey key("conv", {desc.src, desc.weights, desc.dst}, desc.post_ops);
+  key.add(desc.groups).add(desc.transposed).add(desc.src_zero_point);
+  add_window(key, desc.window);
+  for (const TensorDesc& bias : desc.bias) key.add(bias);
+  const auto arguments = [&] {
+    Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+    for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
+    if (desc.src_zero_point) all.emplace_back(Slot::src_zero_point, dense_desc(DType::i32, {1}));
+    return all;
+  };
+  return prepare(desc, key, arguments, desc.post_ops, version::convolution);
+}
+
+OperationPtr try_prepare(const PoolDesc& desc) {
+  OperationKey key("pool", {desc.src, desc.dst}, {});
+  key.add(desc.operation);
+  for (const std::int64_t size : desc.kernel) key.add(size);
+  add_window(key, desc.window);
+  return prepare(desc, key, source_and_result(desc), {}, version::pooling);
 }
 
 OperationPtr try_prepare(const SoftmaxDesc& desc) {

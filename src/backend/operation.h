@@ -21,6 +21,8 @@ struct TensorDesc {
 TensorDesc describe(const Tensor& tensor);
 /// Of a row-major tensor without gaps.
 TensorDesc dense_desc(DType dtype, const Shape& shape);
+/// Of a tensor [batch, channels, ...] whose channels of one place lie together, without gaps.
+TensorDesc channels_last_desc(DType dtype, const Shape& shape);
 
 enum class Eltwise {
   relu,  ///< max(x, 0) + alpha * min(x, 0)
@@ -72,6 +74,39 @@ struct MatMulDesc {
   TensorDesc src, weights, dst;
   std::vector<TensorDesc> bias;  ///< none or one, of dst's rank
   std::vector<PostOp> post_ops;
+  /// Whether `run` takes weights that `pack` laid out as the kernel likes them.
+  bool packed_weights = false;
+};
+
+/// How a window moves over the 1 to 3 spatial axes of [batch, channels, ...]: a value an axis.
+struct Window {
+  Shape strides;
+  Shape dilations;  ///< 1: the elements of a window touch
+  Shape pads_begin;
+  Shape pads_end;
+};
+
+/// dst = post_ops(the convolution of src [batch, in, ...] with weights [out, in / groups, ...] +
+/// bias [out]); transposed, weights are [in, out / groups, ...]. `run` takes weights from `pack`.
+/// s8/u8 sources with s8 weights give s32, f32, bf16, s8 or u8: see has_exact_bytes().
+struct ConvDesc {
+  TensorDesc src, weights, dst;
+  std::vector<TensorDesc> bias;  ///< none or one, f32 [out]
+  Window window;
+  std::int64_t groups = 1;
+  bool transposed = false;
+  bool src_zero_point = false;  ///< whether Slot::src_zero_point, one s32, is subtracted from src
+  std::vector<PostOp> post_ops;
+};
+
+enum class Pooling { max, average_of_elements, average_with_pads };
+
+/// The largest element or the average of each window of src [batch, channels, ...].
+struct PoolDesc {
+  TensorDesc src, dst;
+  Pooling operation = Pooling::max;
+  Shape kernel;
+  Window window;
 };
 
 /// Over `axis`; dst has src's shape.
@@ -122,6 +157,7 @@ enum class Slot {
   bias,
   scale,
   shift,
+  src_zero_point,
   dst,
   post_op0,
   post_op1,
@@ -144,6 +180,10 @@ class Operation {
   void run(std::initializer_list<Argument> arguments) const {
     run(std::span(arguments.begin(), arguments.size()));
   }
+  /// The weights, which lie as the description says, laid out for `run`. Throws: `out_of_memory`.
+  std::shared_ptr<const std::byte> pack(const void* weights) const;
+  /// Whether what `pack` gave for `other` is what it would give for this operation.
+  bool packs_as(const Operation& other) const;
   /// Name of the kernel that oneDNN chose, "brg:avx512_core_bf16".
   std::string kernel() const;
 
@@ -160,6 +200,8 @@ using OperationPtr = std::shared_ptr<const Operation>;
 /// The prepared operation of a description, from a bounded cache of the last used ones, or null
 /// where oneDNN has no kernel for it (remembered too). Thread-safe.
 OperationPtr try_prepare(const MatMulDesc& desc);
+OperationPtr try_prepare(const ConvDesc& desc);
+OperationPtr try_prepare(const PoolDesc& desc);
 OperationPtr try_prepare(const SoftmaxDesc& desc);
 OperationPtr try_prepare(const LayerNormDesc& desc);
 OperationPtr try_prepare(const EltwiseDesc& desc);

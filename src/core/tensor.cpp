@@ -7,9 +7,10 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/copy.h"
 #include "core/error.h"
 #include "core/narrow.h"
-#include "core/strided.h"
+#include "core/parallel.h"
 #include "core/visit.h"
 
 namespace quern {
@@ -52,33 +53,11 @@ To convert(const From& value) {
 
 template <class To, class From>
 void convert_elements(const Tensor& src, Tensor& dst) {
-  const auto* from = static_cast<const From*>(src.raw());
-  auto* to = static_cast<To*>(dst.mutable_raw());
-  for_each_run<2>(src.shape(), {src.strides(), dst.strides()},
-                  [&](const auto& offsets, std::int64_t count, const auto& strides) {
-                    const From* in = from + offsets[0];
-                    To* out = to + offsets[1];
-                    for (std::int64_t i = 0; i < count; ++i) {
-                      out[i * strides[1]] = convert<To>(in[i * strides[0]]);
-                    }
-                  });
-}
-
-template <class T>
-void copy_elements(const Tensor& src, Tensor& dst) {
-  const auto* from = static_cast<const T*>(src.raw());
-  auto* to = static_cast<T*>(dst.mutable_raw());
-  for_each_run<2>(src.shape(), {src.strides(), dst.strides()},
-                  [&](const auto& offsets, std::int64_t count, const auto& strides) {
-                    const T* in = from + offsets[0];
-                    T* out = to + offsets[1];
-                    if (strides[0] == 1 && strides[1] == 1) {
-                      std::copy_n(in, count, out);
-                    } else {
-                      for (std::int64_t i = 0; i < count; ++i)
-                        out[i * strides[1]] = in[i * strides[0]];
-                    }
-                  });
+  const From* from = src.data<From>().data();
+  To* to = dst.mutable_data<To>().data();
+  parallel_for(src.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) to[i] = convert<To>(from[i]);
+  });
 }
 
 }  // namespace
@@ -234,6 +213,37 @@ Tensor Tensor::transpose(int axis0, int axis1) const {
   return view;
 }
 
+Tensor Tensor::squeeze(int axis) const {
+  const int dropped = checked_axis("squeeze", axis, shape_);
+  require(shape_[dropped] == 1, "squeeze: axis {} of shape {} is not of size 1", axis, shape_);
+  Tensor view = *this;
+  view.shape_ = view.strides_ = Shape();
+  for (int i = 0; i < rank(); ++i) {
+    if (i == dropped) continue;
+    view.shape_.push_back(shape_[i]);
+    view.strides_.push_back(strides_[i]);
+  }
+  return view;
+}
+
+Tensor Tensor::unsqueeze(int axis) const {
+  require(axis >= -rank() - 1 && axis <= rank(), "unsqueeze: axis {} is out of range for shape {}",
+          axis, shape_);
+  const int added = axis < 0 ? axis + rank() + 1 : axis;
+  Tensor view = *this;
+  view.shape_ = view.strides_ = Shape();
+  for (int i = 0; i <= rank(); ++i) {
+    if (i == added) {
+      view.shape_.push_back(1);
+      view.strides_.push_back(i < rank() ? shape_[i] * strides_[i] : 1);
+    }
+    if (i == rank()) break;
+    view.shape_.push_back(shape_[i]);
+    view.strides_.push_back(strides_[i]);
+  }
+  return view;
+}
+
 Tensor Tensor::slice(int axis, std::int64_t start, std::int64_t end, std::int64_t step) const {
   const int at = checked_axis("slice", axis, shape_);
   require(step != 0 && step != std::numeric_limits<std::int64_t>::min(), "slice: step {}", step);
@@ -273,8 +283,7 @@ Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
   Tensor copy = empty(shape_, dtype_);
-  visit_storage(dtype_,
-                [&](auto tag) { copy_elements<typename decltype(tag)::type>(*this, copy); });
+  copy_elements(*this, copy);
   return copy;
 }
 
@@ -282,11 +291,11 @@ Tensor Tensor::cast(DType dtype) const {
   if (dtype == dtype_) return *this;
   if (is_narrow(dtype)) return narrow(cast(DType::f32), dtype, Overflow::saturate);
   if (is_narrow(dtype_)) return widen(*this).cast(dtype);
+  const Tensor src = contiguous();
   Tensor converted = empty(shape_, dtype);
   visit_numeric("cast", dtype_, [&](auto from) {
     visit_numeric("cast", dtype, [&](auto to) {
-      convert_elements<typename decltype(to)::type, typename decltype(from)::type>(*this,
-                                                                                   converted);
+      convert_elements<typename decltype(to)::type, typename decltype(from)::type>(src, converted);
     });
   });
   return converted;

@@ -99,4 +99,7 @@ ModelProto read_model(const FileBytes& file, const std::string& folder);
 /// A file that holds one TensorProto, SequenceProto or OptionalProto. Throws: as read_model.
 ValueProto read_value(const FileBytes& file, TypeProto::Kind kind);
 
+/// The dtype of a TensorProto.DataType; none where it is not known.
+std::optional<DType> find_dtype(std::int64_t code) noexcept;
+
 }  // namespace quern::io::onnx

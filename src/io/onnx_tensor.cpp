@@ -292,12 +292,16 @@ class Builder {
 
 }  // namespace
 
+std::optional<DType> find_dtype(std::int64_t code) noexcept {
+  const bool in_table = code > 0 && code < static_cast<std::int64_t>(std::size(kDataTypes));
+  return in_table ? kDataTypes[code] : std::nullopt;
+}
+
 DType dtype_of_code(std::int64_t code, const Source& source) {
-  const bool known = code > 0 && code < static_cast<std::int64_t>(std::size(kDataTypes)) &&
-                     kDataTypes[code].has_value();
-  if (!known)
+  const auto dtype = find_dtype(code);
+  if (!dtype)
     fail(ErrorCode::unsupported, "{}: element type {} is not supported", source.file.name, code);
-  return *kDataTypes[code];
+  return *dtype;
 }
 
 NamedTensor read_tensor(protozero::data_view bytes, const Source& source) {

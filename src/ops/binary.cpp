@@ -3,9 +3,8 @@
 #include <cmath>
 #include <string_view>
 
-#include "core/parallel.h"
-#include "core/strided.h"
 #include "core/visit.h"
+#include "ops/elements.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -61,21 +60,8 @@ T compute(T a, T b) {
 
 template <Binary kOperation, class T>
 void run_elements(const BinaryArgs& args) {
-  const auto* a = static_cast<const T*>(args.a.raw());
-  const auto* b = static_cast<const T*>(args.b.raw());
-  auto* dst = static_cast<T*>(Tensor(args.dst).mutable_raw());
-  for_each_run<3>(args.dst.shape(), {args.a.strides(), args.b.strides(), args.dst.strides()},
-                  [&](const auto& offsets, std::int64_t count, const auto& strides) {
-                    const T* x = a + offsets[0];
-                    const T* y = b + offsets[1];
-                    T* out = dst + offsets[2];
-                    for (std::int64_t i = 0; i < count; ++i) {
-                      const auto value =
-                          compute<kOperation>(static_cast<Compute<T>>(x[i * strides[0]]),
-                                              static_cast<Compute<T>>(y[i * strides[1]]));
-                      out[i * strides[2]] = static_cast<T>(value);
-                    }
-                  });
+  zip_into<T, T, T>(args.a, args.b, args.dst,
+                    [](auto a, auto b) { return compute<kOperation>(a, b); });
 }
 
 bool run_reference(const BinaryArgs& args) {
@@ -127,8 +113,7 @@ constexpr Implementation<BinaryArgs> kImplementations[] = {{"onednn", run_onednn
                                                            {"reference", run_reference}};
 
 Tensor binary(Binary operation, const Tensor& a, const Tensor& b) {
-  require(a.dtype() == b.dtype(), "{}: dtypes differ: {} and {}", name_of(operation), a.dtype(),
-          b.dtype());
+  require_same_dtype(name_of(operation), a, b);
   const Shape shape = broadcast_shapes(a.shape(), b.shape());
   BinaryArgs args{operation, a.expand(shape), b.expand(shape), Tensor::empty(shape, a.dtype())};
   run_first(binary_implementations(), args);

@@ -18,4 +18,7 @@ struct EltwiseArgs {
 
 std::span<const Implementation<EltwiseArgs>> eltwise_implementations();
 
+/// A floating function of each element.
+Tensor eltwise(backend::Eltwise function, const Tensor& x, float alpha = 0.f, float beta = 0.f);
+
 }  // namespace quern::ops

@@ -76,37 +76,16 @@ bool run_reference(const MatMulArgs& args) {
       return true;
     // Unsigned, so that an overflow wraps as PyTorch's does.
     case DType::i32:
+    case DType::u32:
       multiply_matrices<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>(args);
       return true;
     case DType::i64:
+    case DType::u64:
       multiply_matrices<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>(args);
       return true;
     default:
       return false;
   }
-}
-
-// oneDNN takes matrices with a unit stride along rows or columns, without overlap.
-bool has_plain_layout(const Tensor& tensor) {
-  const Shape strides = matrix_strides(tensor.strides());
-  const std::int64_t rows = tensor.dim(-2);
-  const std::int64_t columns = tensor.dim(-1);
-  const bool by_row = strides[1] == 1 && strides[0] >= columns;
-  const bool by_column = strides[0] == 1 && strides[1] >= rows;
-  return by_row || by_column;
-}
-
-// The operand as oneDNN reads it: broadcast batch axes have size 1.
-backend::TensorDesc describe_operand(const Tensor& tensor) {
-  backend::TensorDesc desc = backend::describe(tensor);
-  for (int axis = 0; axis < desc.shape.rank() - 2; ++axis) {
-    if (desc.strides[axis] == 0) desc.shape[axis] = 1;
-  }
-  const Shape dense = row_major_strides(desc.shape);
-  for (int axis = 0; axis < desc.shape.rank(); ++axis) {
-    if (desc.shape[axis] == 1) desc.strides[axis] = std::max<std::int64_t>(dense[axis], 1);
-  }
-  return desc;
 }
 
 bool run_onednn(const MatMulArgs& args) {
@@ -132,7 +111,8 @@ constexpr Implementation<MatMulArgs> kImplementations[] = {{"onednn", run_onednn
 DType result_dtype(DType a, DType b) {
   if ((a == DType::i8 || a == DType::u8) && b == DType::i8) return DType::i32;
   require(a == b, "matmul: dtypes {} and {} do not fit together", a, b);
-  const bool takes = is_floating(a) || a == DType::i32 || a == DType::i64;
+  const bool takes =
+      is_floating(a) || a == DType::i32 || a == DType::i64 || a == DType::u32 || a == DType::u64;
   if (!takes) fail(ErrorCode::unsupported, "matmul: dtype {} is not supported", a);
   return a;
 }
@@ -150,6 +130,27 @@ Tensor drop_axis(const Tensor& tensor, int axis) {
 }
 
 }  // namespace
+
+bool has_plain_layout(const Tensor& tensor) {
+  const Shape strides = matrix_strides(tensor.strides());
+  const std::int64_t rows = tensor.dim(-2);
+  const std::int64_t columns = tensor.dim(-1);
+  const bool by_row = strides[1] == 1 && strides[0] >= columns;
+  const bool by_column = strides[0] == 1 && strides[1] >= rows;
+  return by_row || by_column;
+}
+
+backend::TensorDesc describe_operand(const Tensor& tensor) {
+  backend::TensorDesc desc = backend::describe(tensor);
+  for (int axis = 0; axis < desc.shape.rank() - 2; ++axis) {
+    if (desc.strides[axis] == 0) desc.shape[axis] = 1;
+  }
+  const Shape dense = row_major_strides(desc.shape);
+  for (int axis = 0; axis < desc.shape.rank(); ++axis) {
+    if (desc.shape[axis] == 1) desc.strides[axis] = std::max<std::int64_t>(dense[axis], 1);
+  }
+  return desc;
+}
 
 std::span<const Implementation<MatMulArgs>> matmul_implementations() { return kImplementations; }
 

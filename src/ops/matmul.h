@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "backend/operation.h"
 #include "ops/implementations.h"
 #include "quern/tensor.h"
 
@@ -14,5 +15,11 @@ struct MatMulArgs {
 };
 
 std::span<const Implementation<MatMulArgs>> matmul_implementations();
+
+/// Whether oneDNN's matmul takes the matrices as they lie: a unit stride along rows or columns, and
+/// no overlap.
+bool has_plain_layout(const Tensor& matrices);
+/// An operand as oneDNN's matmul reads it: broadcast leading axes have size 1.
+backend::TensorDesc describe_operand(const Tensor& matrices);
 
 }  // namespace quern::ops

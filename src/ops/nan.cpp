@@ -12,14 +12,13 @@ namespace {
 constexpr std::int64_t kGrain = 65536;
 
 // Without a branch for each element, so that it is compiled to vectors.
-template <class T, class IsNan>
-bool any_nan(const Tensor& x, const IsNan& is_nan) {
-  const T* values = x.data<T>().data();
+template <class T, class Is>
+bool any_of(const T* values, std::int64_t count, const Is& is) {
   std::atomic<bool> found{false};
-  parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    int nans = 0;
-    for (std::int64_t i = begin; i < end; ++i) nans |= is_nan(values[i]);
-    if (nans != 0) found.store(true, std::memory_order_relaxed);
+  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    int hits = 0;
+    for (std::int64_t i = begin; i < end; ++i) hits |= is(values[i]);
+    if (hits != 0) found.store(true, std::memory_order_relaxed);
   });
   return found;
 }
@@ -27,11 +26,26 @@ bool any_nan(const Tensor& x, const IsNan& is_nan) {
 }  // namespace
 
 bool contains_nan(const Tensor& x) {
-  if (x.dtype() == DType::f32) return any_nan<float>(x, [](float value) { return value != value; });
+  if (x.dtype() == DType::f32) {
+    return any_of(x.data<float>().data(), x.numel(), [](float value) { return value != value; });
+  }
   if (x.dtype() == DType::bf16) {
-    return any_nan<BFloat16>(x, [](BFloat16 value) { return (value.bits & 0x7fff) > 0x7f80; });
+    return any_of(x.data<BFloat16>().data(), x.numel(),
+                  [](BFloat16 value) { return (value.bits & 0x7fff) > 0x7f80; });
   }
   fail(ErrorCode::internal, "contains_nan: dtype {}", x.dtype());
+}
+
+bool all_finite(const void* values, std::int64_t count, DType dtype) {
+  if (dtype == DType::f32) {
+    return !any_of(static_cast<const float*>(values), count,
+                   [](float value) { return value - value != 0; });
+  }
+  if (dtype == DType::bf16) {
+    return !any_of(static_cast<const BFloat16*>(values), count,
+                   [](BFloat16 value) { return (value.bits & 0x7f80) == 0x7f80; });
+  }
+  fail(ErrorCode::internal, "all_finite: dtype {}", dtype);
 }
 
 }  // namespace quern::ops

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/strided.h"
 #include "core/visit.h"
+#include "ops/rows.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -14,65 +14,91 @@ namespace {
 
 using backend::Reduction;
 
-int normal_axis(const char* name, int axis, const Tensor& x) {
-  require(axis >= -x.rank() && axis < x.rank(), "{}: axis {} is out of range for shape {}", name,
-          axis, x.shape());
-  return axis < 0 ? axis + x.rank() : axis;
-}
-
 template <Reduction kOperation, class T>
 T combine(T total, T value) {
-  if constexpr (kOperation == Reduction::sum || kOperation == Reduction::mean) return total + value;
   if constexpr (kOperation == Reduction::max)
     return value > total || value != value ? value : total;
   if constexpr (kOperation == Reduction::min)
     return value < total || value != value ? value : total;
-  return total;
+  if constexpr (kOperation == Reduction::mul) return total * value;
+  return total + value;
 }
 
-// Sums are accumulated in double or 64-bit integers.
+// What values are combined in: sums and products in double, or in integers that wrap.
+template <Reduction kOperation, class T>
+using Wide = std::conditional_t<
+    is_narrow_float<T> || std::is_floating_point_v<T>, double,
+    std::conditional_t<kOperation == Reduction::max || kOperation == Reduction::min, T,
+                       std::uint64_t>>;
+
+// In several lanes, which are combined at the end.
+template <Reduction kOperation, class T>
+Wide<kOperation, T> fold(const T* row, std::int64_t size) {
+  using Total = Wide<kOperation, T>;
+  constexpr bool kIsSum = kOperation == Reduction::sum || kOperation == Reduction::mean;
+  constexpr std::int64_t kLanes = 8;
+  const auto value = [row](std::int64_t i) {
+    return static_cast<Total>(static_cast<Compute<T>>(row[i]));
+  };
+  Total start{};
+  if constexpr (kOperation == Reduction::mul) start = 1;
+  if constexpr (!kIsSum && kOperation != Reduction::mul) start = value(0);
+  Total lanes[kLanes];
+  std::fill(std::begin(lanes), std::end(lanes), start);
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = combine<kOperation>(lanes[lane], value(i + lane));
+  }
+  for (; i < size; ++i) lanes[0] = combine<kOperation>(lanes[0], value(i));
+  for (std::int64_t lane = 1; lane < kLanes; ++lane)
+    lanes[0] = combine<kOperation>(lanes[0], lanes[lane]);
+  if constexpr (kOperation == Reduction::mean) lanes[0] /= static_cast<Total>(size);
+  return lanes[0];
+}
+
+template <class T>
+double log_sum_exp_of(const T* row, std::int64_t size) {
+  if (size == 0) return -std::numeric_limits<double>::infinity();
+  const double largest = fold<Reduction::max>(row, size);
+  if (!std::isfinite(largest)) return largest;
+  double total = 0;
+  for (std::int64_t i = 0; i < size; ++i) total += std::exp(static_cast<double>(row[i]) - largest);
+  return largest + std::log(total);
+}
+
+/// x with the axes last that `full` has as 1, as rows.
+Tensor as_rows(const Tensor& x, const Shape& full) {
+  Shape order, reduced;
+  for (int axis = 0; axis < x.rank(); ++axis)
+    (full[axis] == x.shape()[axis] ? order : reduced).push_back(axis);
+  for (const std::int64_t axis : reduced) order.push_back(axis);
+  return x.permute(order).contiguous();
+}
+
+/// dst, contiguous with size 1 along reduced axes: function(row, size) of each row of `x`.
+template <class T, class Dst, class Function>
+void reduce_rows(const Tensor& x, Tensor dst, const Function& function) {
+  const std::int64_t count = dst.numel();
+  if (count == 0) return;
+  const Tensor rows = as_rows(x, dst.shape());
+  const std::int64_t size = x.numel() / count;
+  const T* src = rows.data<T>().data();
+  Dst* out = dst.mutable_data<Dst>().data();
+  for_each_row(count, size, [&](std::int64_t row) {
+    out[row] = static_cast<Dst>(static_cast<Compute<Dst>>(function(src + row * size, size)));
+  });
+}
+
 template <Reduction kOperation, class T, class Dst>
 void reduce(const ReductionArgs& args) {
-  using Wide =
-      std::conditional_t<is_narrow_float<T> || std::is_floating_point_v<T>, double,
-                         std::conditional_t<std::is_same_v<Dst, std::int64_t>, std::int64_t, T>>;
-  const auto* src = static_cast<const T*>(args.src.raw());
-  const Shape shape = args.src.shape();
-  Tensor totals = Tensor::empty(args.dst.shape(), dtype_of<Wide>);
-  const auto total = totals.mutable_data<Wide>();
-  constexpr bool kIsSum = kOperation == Reduction::sum || kOperation == Reduction::mean;
-  std::vector<bool> started(total.size(), kIsSum);
-  std::fill(total.begin(), total.end(), Wide{});
-  Tensor expanded = totals.expand(shape);
-  for_each_run<2>(shape, {args.src.strides(), expanded.strides()},
-                  [&](const auto& offsets, std::int64_t count, const auto& strides) {
-                    for (std::int64_t i = 0; i < count; ++i) {
-                      const auto value = static_cast<Wide>(
-                          static_cast<Compute<T>>(src[offsets[0] + i * strides[0]]));
-                      const auto at = static_cast<std::size_t>(offsets[1] + i * strides[1]);
-                      total[at] = started[at] ? combine<kOperation>(total[at], value) : value;
-                      started[at] = true;
-                    }
-                  });
-  const auto count = static_cast<Wide>(
-      total.empty() ? 1 : shape.numel() / static_cast<std::int64_t>(total.size()));
-  Tensor dst = args.dst;
-  const auto out = dst.mutable_data<Dst>();
-  for (std::size_t i = 0; i < total.size(); ++i) {
-    const Wide value = kOperation == Reduction::mean ? total[i] / count : total[i];
-    if constexpr (is_narrow_float<Dst>) {
-      out[i] = Dst(static_cast<float>(value));
-    } else {
-      out[i] = static_cast<Dst>(value);
-    }
-  }
+  reduce_rows<T, Dst>(args.src, args.dst, fold<kOperation, T>);
 }
 
 bool run_reference(const ReductionArgs& args) {
   visit_numeric("reduce", args.src.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    constexpr bool kInteger = std::is_integral_v<T>;
-    using Sum = std::conditional_t<kInteger, std::int64_t, T>;
+    using Sum = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
     switch (args.operation) {
       case Reduction::sum:
         return reduce<Reduction::sum, T, Sum>(args);
@@ -82,8 +108,8 @@ bool run_reference(const ReductionArgs& args) {
         return reduce<Reduction::max, T, T>(args);
       case Reduction::min:
         return reduce<Reduction::min, T, T>(args);
-      default:
-        fail(ErrorCode::internal, "reduce: no reference");
+      case Reduction::mul:
+        return reduce<Reduction::mul, T, Sum>(args);
     }
   });
   return true;
@@ -105,20 +131,31 @@ bool run_onednn(const ReductionArgs& args) {
 constexpr Implementation<ReductionArgs> kImplementations[] = {{"onednn", run_onednn},
                                                               {"reference", run_reference}};
 
-Tensor reduce(const char* name, Reduction operation, const Tensor& x, std::span<const int> axes,
-              bool keep_dims) {
+/// The shapes of a result: with size 1 along reduced axes, and as asked for.
+struct ReducedShapes {
+  Shape full, kept;
+};
+
+ReducedShapes reduced_shapes(const char* name, const Tensor& x, std::span<const int> axes,
+                             bool keep_dims) {
   std::array<bool, Shape::kMaxRank> reduced{};
   for (const int axis : axes) reduced[static_cast<std::size_t>(normal_axis(name, axis, x))] = true;
-  Shape kept, full;
+  ReducedShapes shapes;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const bool drop = axes.empty() || reduced[static_cast<std::size_t>(axis)];
-    full.push_back(drop ? 1 : x.shape()[axis]);
-    if (!drop || keep_dims) kept.push_back(full[axis]);
+    shapes.full.push_back(drop ? 1 : x.shape()[axis]);
+    if (!drop || keep_dims) shapes.kept.push_back(shapes.full[axis]);
   }
-  const bool sums = operation == Reduction::sum || operation == Reduction::mean;
-  require(sums || x.numel() > 0 || full.numel() == 0, "{}: no elements in shape {}", name,
+  return shapes;
+}
+
+Tensor reduce(const char* name, Reduction operation, const Tensor& x, std::span<const int> axes,
+              bool keep_dims) {
+  const auto [full, kept] = reduced_shapes(name, x, axes, keep_dims);
+  const bool picks = operation == Reduction::max || operation == Reduction::min;
+  require(!picks || x.numel() > 0 || full.numel() == 0, "{}: no elements in shape {}", name,
           x.shape());
-  const DType dtype = sums && !is_floating(x.dtype()) ? DType::i64 : x.dtype();
+  const DType dtype = picks || is_floating(x.dtype()) ? x.dtype() : DType::i64;
   ReductionArgs args{operation, x, Tensor::empty(full, dtype)};
   run_first(reduction_implementations(), args);
   return args.dst.reshape(kept);
@@ -148,33 +185,18 @@ Tensor min(const Tensor& x, std::span<const int> axes, bool keep_dims) {
   return reduce("min", Reduction::min, x, axes, keep_dims);
 }
 
-Tensor argmax(const Tensor& x, int axis) {
-  const int along = normal_axis("argmax", axis, x);
-  require(x.shape()[along] > 0, "argmax: no elements along axis {} of shape {}", axis, x.shape());
-  const Tensor lines = x.transpose(along, x.rank() - 1).contiguous();
-  const std::int64_t size = lines.dim(-1);
-  Shape shape = lines.shape();
-  shape[x.rank() - 1] = 1;
-  Tensor best = Tensor::empty(shape, DType::i64);
-  const auto index = best.mutable_data<std::int64_t>();
-  visit_numeric("argmax", x.dtype(), [&](auto tag) {
+Tensor prod(const Tensor& x, std::span<const int> axes, bool keep_dims) {
+  return reduce("prod", Reduction::mul, x, axes, keep_dims);
+}
+
+Tensor log_sum_exp(const Tensor& x, std::span<const int> axes, bool keep_dims) {
+  const auto [full, kept] = reduced_shapes("log_sum_exp", x, axes, keep_dims);
+  Tensor dst = Tensor::empty(full, x.dtype());
+  visit_floating("log_sum_exp", x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const T* line = lines.data<T>().data();
-    for (std::size_t i = 0; i < index.size(); ++i, line += size) {
-      index[i] = 0;
-      for (std::int64_t j = 1; j < size; ++j) {
-        const auto value = static_cast<Compute<T>>(line[j]);
-        const auto top = static_cast<Compute<T>>(line[index[i]]);
-        if (value > top || (value != value && top == top)) index[i] = j;
-      }
-    }
+    reduce_rows<T, T>(x, dst, log_sum_exp_of<T>);
   });
-  Shape kept;
-  const Tensor placed = best.transpose(along, x.rank() - 1);
-  for (int i = 0; i < x.rank(); ++i) {
-    if (i != along) kept.push_back(x.shape()[i]);
-  }
-  return placed.reshape(kept).contiguous();
+  return dst.reshape(kept);
 }
 
 }  // namespace quern::ops

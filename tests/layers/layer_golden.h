@@ -23,8 +23,9 @@ inline Weights golden_weights(const std::map<std::string, Shape>& shapes,
   return Weights(std::move(weights));
 }
 
-inline void check_layer(const std::string& golden, const Tensor& result, std::int64_t terms) {
-  static const Weights goldens = Weights::open("tests/data/layers_goldens.safetensors");
+inline void check_layer(const std::string& golden, const Tensor& result, std::int64_t terms,
+                        const std::string& file = "layers_goldens") {
+  const Weights goldens = Weights::open("tests/data/" + file + ".safetensors");
   const std::string wrong = difference(result, goldens.tensor(golden), terms);
   CHECK_MESSAGE(wrong.empty(), golden << ": " << wrong);
 }

@@ -127,9 +127,10 @@ inline void check_op(const OpUnderTest& op, const std::string& name, const Tenso
   }
 }
 
-/// Checks every golden of the given ops, each of which must have one at least.
-inline void check_goldens(const std::map<std::string, OpUnderTest>& ops) {
-  static const Weights goldens = Weights::open("tests/data/ops_goldens.safetensors");
+/// Checks every golden of the given ops in a file, which must have one at least for each.
+inline void check_goldens(const std::map<std::string, OpUnderTest>& ops,
+                          const std::string& file = "tests/data/ops_goldens.safetensors") {
+  const Weights goldens = Weights::open(file);
   std::map<std::string, int> cases;
   for (const std::string& name : goldens.names()) {
     const std::string op = name.substr(0, name.find('('));

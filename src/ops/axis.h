@@ -1,0 +1,21 @@
+#pragma once
+
+#include "core/error.h"
+#include "core/format.h"
+#include "quern/shape.h"
+
+namespace quern::ops {
+
+/// `axis` counted from the front. Throws: `invalid_argument` where it is out of range.
+inline int checked_axis(const char* operation, int axis, const Shape& shape) {
+  require(axis >= -shape.rank() && axis < shape.rank(), "{}: axis {} is out of range for shape {}",
+          operation, axis, shape);
+  return axis < 0 ? axis + shape.rank() : axis;
+}
+
+/// Elements of one slice over axes [begin, end). Throws: `invalid_argument` past 2^63 - 1.
+inline std::int64_t elements(const Shape& shape, int begin, int end) {
+  return Shape(std::span(shape.begin() + begin, shape.begin() + end)).numel();
+}
+
+}  // namespace quern::ops

@@ -1,0 +1,70 @@
+#include "ops/layout.h"
+
+#include <array>
+
+#include "backend/operation.h"
+#include "core/strided.h"
+#include "core/visit.h"
+
+namespace quern::ops {
+namespace {
+
+bool copy_by_onednn(const Tensor& src, const Tensor& dst) {
+  const auto operation =
+      backend::try_prepare(backend::ReorderDesc{backend::describe(src), backend::describe(dst)});
+  if (!operation) return false;
+  operation->run({{backend::Slot::src, src.raw()}, {backend::Slot::dst, dst.raw()}});
+  return true;
+}
+
+bool is_dense(const Tensor& x) { return x.is_contiguous() || is_channels_last(x); }
+
+}  // namespace
+
+bool is_channels_last(const Tensor& x) {
+  if (x.rank() < 3) return false;
+  const Shape strides = backend::channels_last_desc(x.dtype(), x.shape()).strides;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (x.shape()[axis] != 1 && x.strides()[axis] != strides[axis]) return false;
+  }
+  return true;
+}
+
+Tensor empty_in(Layout layout, const Shape& shape, DType dtype) {
+  if (layout == Layout::contiguous) return Tensor::empty(shape, dtype);
+  Shape stored{shape[0]};
+  Shape axes{0, shape.rank() - 1};
+  for (int axis = 2; axis < shape.rank(); ++axis) {
+    stored.push_back(shape[axis]);
+    axes.push_back(axis - 1);
+  }
+  stored.push_back(shape[1]);
+  return Tensor::empty(stored, dtype).permute(axes);
+}
+
+Tensor in_layout(const Tensor& x, DType dtype, Layout layout) {
+  const bool fits = layout == Layout::contiguous ? x.is_contiguous() : is_channels_last(x);
+  if (fits && x.dtype() == dtype) return x;
+  const Tensor dst = empty_in(layout, x.shape(), dtype);
+  copy_into(x, dst);
+  return dst;
+}
+
+void copy_into(const Tensor& src, const Tensor& dst) {
+  if (src.numel() == 0) return;
+  const bool floats = is_floating(src.dtype()) && is_floating(dst.dtype());
+  if (floats && is_dense(src) && is_dense(dst) && copy_by_onednn(src, dst)) return;
+  const Tensor converted = src.cast(dst.dtype());
+  visit_dtype(dst.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const auto* from = static_cast<const T*>(converted.raw());
+    auto* to = static_cast<T*>(Tensor(dst).mutable_raw());
+    for_each_run<2>(dst.shape(), {converted.strides(), dst.strides()},
+                    [&](const auto& offsets, std::int64_t count, const auto& strides) {
+                      for (std::int64_t i = 0; i < count; ++i)
+                        to[offsets[1] + i * strides[1]] = from[offsets[0] + i * strides[0]];
+                    });
+  });
+}
+
+}  // namespace quern::ops

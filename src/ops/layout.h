@@ -1,0 +1,18 @@
+#pragma once
+
+#include "quern/tensor.h"
+
+namespace quern::ops {
+
+/// How the elements of [batch, channels, ...] lie: row-major, or with the channels of one place
+/// together, which is how convolution and pooling are fastest.
+enum class Layout { contiguous, channels_last };
+
+bool is_channels_last(const Tensor& x);
+Tensor empty_in(Layout layout, const Shape& shape, DType dtype);
+/// `x` itself where it has the dtype and the layout, else a copy that has.
+Tensor in_layout(const Tensor& x, DType dtype, Layout layout);
+/// Converts the elements of `src` into those of `dst`, of one shape and any strides.
+void copy_into(const Tensor& src, const Tensor& dst);
+
+}  // namespace quern::ops

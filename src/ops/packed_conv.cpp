@@ -1,0 +1,294 @@
+#include "ops/packed_conv.h"
+
+#include <algorithm>
+
+#include "core/buffer.h"
+#include "core/parallel.h"
+#include "core/visit.h"
+#include "ops/binary.h"
+#include "ops/eltwise.h"
+#include "ops/prepared_cache.h"
+#include "ops/step_post_op.h"
+#include "ops/window_loops.h"
+
+namespace quern::ops {
+namespace {
+
+using backend::PostOp;
+using backend::Slot;
+
+/// What a source, its result and the operands decide of an operation.
+struct Signature {
+  Shape src;
+  DType dtype;
+  std::vector<std::pair<DType, Shape>> operands;
+  bool operator==(const Signature&) const = default;
+};
+
+const char* name_of(const ConvSpec& spec) { return spec.transposed ? "conv_transpose" : "conv"; }
+
+/// How oneDNN reads a tensor in one of the two layouts, whatever the strides of axes of size 1.
+backend::TensorDesc describe_in(Layout layout, const Tensor& x) {
+  return layout == Layout::contiguous ? backend::dense_desc(x.dtype(), x.shape())
+                                      : backend::channels_last_desc(x.dtype(), x.shape());
+}
+
+}  // namespace
+
+struct PackedConv::Impl {
+  ConvSpec spec;
+  backend::Window window;
+  Shape output_padding;
+
+  const char* name() const { return name_of(spec); }
+  std::int64_t channels_out() const {
+    return spec.transposed ? spec.weight.dim(1) * spec.options.groups : spec.weight.dim(0);
+  }
+  std::int64_t channels_in() const {
+    return spec.transposed ? spec.weight.dim(0) : spec.weight.dim(1) * spec.options.groups;
+  }
+  Prepared prepared_for(const ConvArgs& args, DType dtype) const;
+
+ private:
+  backend::ConvDesc describe(const ConvArgs& args, DType dtype) const;
+
+  mutable PreparedCache<Signature> prepared_;
+};
+
+namespace {
+
+// 16-bit floats that the machine has no fast products for are computed in f32.
+DType computed_in(DType dtype) {
+  return dtype == DType::bf16 && backend::has_fast_bf16() ? DType::bf16 : DType::f32;
+}
+
+// Operands of the result's shape lie as it does; others broadcast, and are dense.
+Layout operand_layout(const Tensor& operand, const Shape& dst) {
+  return operand.shape() == dst ? Layout::channels_last : Layout::contiguous;
+}
+
+bool run_onednn(const ConvArgs& args) {
+  if (args.src.dtype() == DType::f64) return false;
+  const DType dtype = computed_in(args.src.dtype());
+  const Prepared packed = args.conv.prepared_for(args, dtype);
+  if (!packed.operation) return false;
+  const Tensor src = in_layout(args.src, dtype, Layout::channels_last);
+  const bool in_place = is_channels_last(args.dst) && args.dst.dtype() == dtype;
+  const Tensor dst = in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), dtype);
+  std::vector<Tensor> operands;
+  std::vector<backend::Argument> arguments{
+      {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
+  std::optional<Tensor> bias = args.conv.spec.bias;
+  if (bias) {
+    bias = bias->cast(DType::f32);
+    arguments.push_back({Slot::bias, bias->raw()});
+  }
+  for (const Tensor& operand : args.operands) {
+    const DType stored = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
+    operands.push_back(in_layout(operand, stored, operand_layout(operand, dst.shape())));
+    const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(operands.size()) - 1;
+    arguments.push_back({static_cast<Slot>(slot), operands.back().raw()});
+  }
+  packed.operation->run(arguments);
+  if (!in_place) copy_into(dst, args.dst);
+  return true;
+}
+
+/// dst = conv(src) + bias, all dense and of T.
+template <class T>
+void convolve(const ConvArgs& args, const Tensor& src_tensor, Tensor& dst_tensor) {
+  const ConvSpec& spec = args.conv.spec;
+  const Shape& sizes = spec.weight.shape();
+  const WindowLoops loops(args.src.shape(), args.dst.shape(),
+                          Shape(std::span(sizes.begin() + 2, sizes.end())), args.conv.window,
+                          spec.transposed);
+  const Tensor weights = spec.weight.cast(dtype_of<T>).contiguous();
+  const Tensor biases = spec.bias ? spec.bias->cast(dtype_of<T>)
+                                  : Tensor::zeros({args.conv.channels_out()}, dtype_of<T>);
+  const T* src = src_tensor.data<T>().data();
+  const T* weight = weights.data<T>().data();
+  const T* bias = biases.data<T>().data();
+  T* dst = dst_tensor.mutable_data<T>().data();
+  const std::int64_t out = args.conv.channels_out();
+  const std::int64_t in = args.conv.channels_in();
+  const std::int64_t group_out = out / spec.options.groups;
+  const std::int64_t group_in = in / spec.options.groups;
+  const std::int64_t src_plane = loops.src_plane();
+  const std::int64_t dst_plane = loops.dst_plane();
+  const auto fill_plane = [&](std::int64_t plane) {
+    const std::int64_t channel = plane % out;
+    const std::int64_t first = channel / group_out * group_in;
+    const T* source = src + (plane / out * in + first) * src_plane;
+    for (std::int64_t place = 0; place < dst_plane; ++place) {
+      double total = static_cast<double>(bias[channel]);
+      for (std::int64_t i = 0; i < group_in; ++i) {
+        const std::int64_t row = spec.transposed ? (first + i) * group_out + channel % group_out
+                                                 : channel * group_in + i;
+        const T* filter = weight + row * loops.window_size();
+        loops.for_each(place, [&](std::int64_t at, std::int64_t element) {
+          total += static_cast<double>(source[i * src_plane + at]) *
+                   static_cast<double>(filter[element]);
+        });
+      }
+      dst[plane * dst_plane + place] = static_cast<T>(total);
+    }
+  };
+  parallel_for(dst_tensor.dim(0) * out, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t plane = begin; plane < end; ++plane) fill_plane(plane);
+  });
+}
+
+void apply_steps(const std::vector<Step>& steps, const std::vector<Tensor>& operands,
+                 const Tensor& dst) {
+  std::size_t used = 0;
+  for (const Step& given : steps) {
+    const PostOp step = to_post_op(given);
+    if (given.has_operand()) {
+      const Tensor operand = operands[used++].cast(dst.dtype()).expand(dst.shape());
+      run_first(binary_implementations(), BinaryArgs{step.binary, dst, operand, dst});
+    } else {
+      eltwise_implementations().back().run({step.eltwise, dst, dst, step.alpha, step.beta});
+    }
+  }
+}
+
+bool run_reference(const ConvArgs& args) {
+  const DType wide = args.src.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  const Tensor src = args.src.cast(wide).contiguous();
+  Tensor result = Tensor::empty(args.dst.shape(), wide);
+  wide == DType::f64 ? convolve<double>(args, src, result) : convolve<float>(args, src, result);
+  apply_steps(args.conv.spec.steps, args.operands, result);
+  copy_into(result, args.dst);
+  return true;
+}
+
+constexpr Implementation<ConvArgs> kImplementations[] = {{"onednn", run_onednn},
+                                                         {"reference", run_reference}};
+
+std::int64_t operand_count(const std::vector<Step>& steps) {
+  return std::count_if(steps.begin(), steps.end(),
+                       [](const Step& step) { return step.has_operand(); });
+}
+
+Tensor with_rank(Tensor operand, int rank) {
+  Shape shape = Shape::filled(std::max(rank - operand.rank(), 0), 1);
+  for (const std::int64_t size : operand.shape()) shape.push_back(size);
+  return operand.reshape(shape);
+}
+
+}  // namespace
+
+Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype) const {
+  Signature wanted{args.src.shape(), dtype, {}};
+  for (const Tensor& operand : args.operands)
+    wanted.operands.emplace_back(operand.dtype(), operand.shape());
+  return prepared_.find_or_prepare(
+      wanted, [&] { return backend::try_prepare(describe(args, dtype)); },
+      [&] { return spec.weight.cast(dtype).contiguous(); });
+}
+
+backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype) const {
+  backend::ConvDesc desc{.src = backend::channels_last_desc(dtype, args.src.shape()),
+                         .weights = backend::dense_desc(dtype, spec.weight.shape()),
+                         .dst = backend::channels_last_desc(dtype, args.dst.shape()),
+                         .bias = {},
+                         .window = window,
+                         .groups = spec.options.groups,
+                         .transposed = spec.transposed,
+                         .post_ops = {}};
+  for (int axis = 0; axis < output_padding.rank(); ++axis)
+    desc.window.pads_end[axis] -= output_padding[axis];
+  if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
+  std::size_t used = 0;
+  for (const Step& given : spec.steps) {
+    PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
+    if (!given.has_operand()) continue;
+    const Tensor& operand = args.operands[used++];
+    step.operand = describe_in(operand_layout(operand, args.dst.shape()), operand);
+    step.operand.dtype = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
+  }
+  return desc;
+}
+
+std::span<const Implementation<ConvArgs>> conv_implementations() { return kImplementations; }
+
+PackedConv::PackedConv(ConvSpec spec) {
+  auto impl = std::make_shared<Impl>();
+  const char* name = name_of(spec);
+  const Shape& shape = spec.weight.shape();
+  const ConvOptions& options = spec.options;
+  const int rank = spatial_rank(name, shape);
+  if (!is_floating(spec.weight.dtype()))
+    fail(ErrorCode::unsupported, "{}: expected a floating dtype, got {}", name,
+         spec.weight.dtype());
+  require(shape.numel() > 0, "{}: weight {} is empty", name, shape);
+  require(options.groups > 0 && shape[0] % options.groups == 0,
+          "{}: {} groups do not divide the first size of weight {}", name, options.groups, shape);
+  impl->window = resolve_window(name, rank, options.strides, options.dilations, options.pads_begin,
+                                options.pads_end);
+  impl->output_padding = resolve_values(name, "output_padding", rank, spec.output_padding, 0, 0);
+  require(operand_count(spec.steps) <= 4, "{}: more than 4 steps with an operand", name);
+  impl->spec = std::move(spec);
+  const BufferScope heap(nullptr);
+  if (impl->spec.bias) {
+    Tensor& bias = *impl->spec.bias;
+    require(bias.shape() == Shape{impl->channels_out()}, "{}: bias {}, expected [{}]", name,
+            bias.shape(), impl->channels_out());
+    require(is_floating(bias.dtype()), "{}: bias has dtype {}", name, bias.dtype());
+    bias = bias.cast(bias.dtype() == DType::f64 ? DType::f64 : DType::f32).contiguous();
+  }
+  impl_ = std::move(impl);
+}
+
+const ConvSpec& PackedConv::spec() const noexcept { return impl_->spec; }
+
+Shape PackedConv::result_shape(const Shape& src) const {
+  const char* name = impl_->name();
+  const Shape& weight = impl_->spec.weight.shape();
+  const backend::Window& window = impl_->window;
+  require(src.rank() == weight.rank(), "{}: source {} for weight {}", name, src, weight);
+  spatial_rank(name, src);
+  require(src[1] == impl_->channels_in(), "{}: source {} has {} channels, expected {}", name, src,
+          src[1], impl_->channels_in());
+  Shape dst{src[0], impl_->channels_out()};
+  for (int axis = 0; axis < src.rank() - 2; ++axis) {
+    const std::int64_t pads = window.pads_begin[axis] + window.pads_end[axis];
+    const std::int64_t reach = window.dilations[axis] * (weight[axis + 2] - 1) + 1;
+    const std::int64_t size = src[axis + 2];
+    const bool transposed = impl_->spec.transposed;
+    const std::int64_t room =
+        transposed ? (size - 1) * window.strides[axis] - pads + reach + impl_->output_padding[axis]
+                   : size + pads - reach;
+    require(room >= (transposed ? 1 : 0) && size > 0,
+            "{}: source {} is too small for weight {}: spatial axis {}", name, src, weight, axis);
+    dst.push_back(transposed ? room : room / window.strides[axis] + 1);
+  }
+  return dst;
+}
+
+void PackedConv::run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands) const {
+  const char* name = impl_->name();
+  if (!is_floating(src.dtype()))
+    fail(ErrorCode::unsupported, "{}: expected a floating dtype, got {}", name, src.dtype());
+  require(dst.shape() == result_shape(src.shape()) && dst.dtype() == src.dtype(),
+          "{}: result is {} {}, expected {} {}", name, dst.dtype(), dst.shape(), src.dtype(),
+          result_shape(src.shape()));
+  require(static_cast<std::int64_t>(operands.size()) == operand_count(impl_->spec.steps),
+          "{}: {} operands for the steps after it", name, operands.size());
+  ConvArgs args{*impl_, src, dst, {}};
+  for (const Tensor& operand : operands) {
+    require(broadcast_shapes(dst.shape(), operand.shape()) == dst.shape(),
+            "{}: operand {} does not fit the result {}", name, operand.shape(), dst.shape());
+    args.operands.push_back(with_rank(operand, dst.rank()));
+  }
+  if (dst.numel() > 0) run_first(conv_implementations(), args);
+}
+
+Tensor PackedConv::operator()(const Tensor& src, Layout layout,
+                              std::span<const Tensor> operands) const {
+  const Tensor dst = empty_in(layout, result_shape(src.shape()), src.dtype());
+  run(src, dst, operands);
+  return dst;
+}
+
+}  // namespace quern::ops

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "ops/implementations.h"
+#include "ops/layout.h"
+#include "ops/step.h"
+#include "quern/ops/convolution.h"
+
+namespace quern::ops {
+
+/// A convolution with everything that is known before its source.
+struct ConvSpec {
+  Tensor weight;                 ///< [out, in / groups, ...]; transposed [in, out / groups, ...]
+  std::optional<Tensor> bias{};  ///< [out]
+  ConvOptions options{};
+  bool transposed = false;
+  Shape output_padding{};     ///< transposed only
+  std::vector<Step> steps{};  ///< in order; operands come with each source
+};
+
+/// A convolution whose weight is constant: packed once for each layout that oneDNN's kernels want.
+///
+/// Copies share the packed weights. Safe to use from several threads.
+class PackedConv {
+ public:
+  /// Shares the elements of weight and bias. Throws: `invalid_argument`, `unsupported`.
+  explicit PackedConv(ConvSpec spec);
+
+  /// Of the result for a source of `src`. Throws: `invalid_argument`.
+  Shape result_shape(const Shape& src) const;
+  /// dst = steps(conv(src) + bias). `dst` of src's dtype, in either layout; sources in other
+  /// layouts are copied. `operands`: one for each step that has one, broadcasting to dst.
+  void run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands = {}) const;
+  Tensor operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands = {}) const;
+
+  const ConvSpec& spec() const noexcept;
+
+  struct Impl;
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+struct ConvArgs {
+  const PackedConv::Impl& conv;
+  Tensor src;
+  Tensor dst;                    ///< not empty
+  std::vector<Tensor> operands;  ///< of dst's rank
+};
+
+std::span<const Implementation<ConvArgs>> conv_implementations();
+
+}  // namespace quern::ops

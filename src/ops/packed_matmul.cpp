@@ -1,0 +1,116 @@
+#include "ops/packed_matmul.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "ops/prepared_cache.h"
+#include "ops/step_post_op.h"
+#include "quern/ops.h"
+
+namespace quern::ops {
+namespace {
+
+using backend::PostOp;
+using backend::Slot;
+
+/// What a source and the operands decide of an operation.
+struct Signature {
+  std::int64_t rows;
+  DType dtype;
+  std::vector<bool> full_operands;  ///< of the result's shape, else [out]
+  bool operator==(const Signature&) const = default;
+};
+
+}  // namespace
+
+struct PackedMatMul::Impl {
+  MatMulSpec spec;
+  mutable PreparedCache<Signature> prepared;
+
+  backend::MatMulDesc describe(const Signature& wanted) const;
+};
+
+backend::MatMulDesc PackedMatMul::Impl::describe(const Signature& wanted) const {
+  const std::int64_t in = spec.weight.dim(0);
+  const std::int64_t out = spec.weight.dim(1);
+  backend::MatMulDesc desc{.src = backend::dense_desc(wanted.dtype, {wanted.rows, in}),
+                           .weights = backend::dense_desc(wanted.dtype, {in, out}),
+                           .dst = backend::dense_desc(wanted.dtype, {wanted.rows, out}),
+                           .bias = {},
+                           .post_ops = {},
+                           .packed_weights = true};
+  if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {1, out}));
+  std::size_t used = 0;
+  for (const Step& given : spec.steps) {
+    PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
+    if (!given.has_operand()) continue;
+    const bool full = wanted.full_operands[used++];
+    step.operand = backend::dense_desc(wanted.dtype, {full ? wanted.rows : 1, out});
+  }
+  return desc;
+}
+
+PackedMatMul::PackedMatMul(MatMulSpec spec) {
+  require(spec.weight.rank() == 2 && spec.weight.numel() > 0,
+          "matmul: weight {}, expected [in, out]", spec.weight.shape());
+  const std::int64_t out = spec.weight.dim(1);
+  require(!spec.bias || spec.bias->shape() == Shape{out}, "matmul: bias {}, expected [{}]",
+          spec.bias ? spec.bias->shape() : Shape{}, out);
+  if (spec.bias) spec.bias = spec.bias->cast(DType::f32).contiguous();
+  auto impl = std::make_shared<Impl>();
+  impl->spec = std::move(spec);
+  impl_ = std::move(impl);
+}
+
+std::int64_t PackedMatMul::in_features() const noexcept { return impl_->spec.weight.shape()[0]; }
+std::int64_t PackedMatMul::out_features() const noexcept { return impl_->spec.weight.shape()[1]; }
+
+bool PackedMatMul::takes(const Tensor& x, const Tensor& operand) const {
+  if (operand.dtype() != x.dtype()) return false;
+  if (operand.shape() == Shape{out_features()}) return true;
+  Shape result = x.shape();
+  if (result.rank() == 0) return false;
+  result[result.rank() - 1] = out_features();
+  return operand.shape() == result;
+}
+
+Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operands) const {
+  require(x.rank() > 0 && x.dim(-1) == in_features(), "matmul: {} and {} do not fit together",
+          x.shape(), impl_->spec.weight.shape());
+  if (x.dtype() != DType::f32 && x.dtype() != DType::bf16)
+    fail(ErrorCode::unsupported, "matmul: expected f32 or bf16, got {}", x.dtype());
+  require(static_cast<std::ptrdiff_t>(operands.size()) ==
+              std::ranges::count_if(impl_->spec.steps, &Step::has_operand),
+          "matmul: {} operands for the steps after it", operands.size());
+  Shape shape = x.shape();
+  shape[shape.rank() - 1] = out_features();
+  Tensor dst = Tensor::empty(shape, x.dtype());
+  if (dst.numel() == 0) return dst;
+
+  Signature wanted{dst.numel() / out_features(), x.dtype(), {}};
+  std::vector<Tensor> dense{x.contiguous()};
+  std::vector<backend::Argument> arguments{{Slot::src, dense[0].raw()}, {Slot::dst, dst.raw()}};
+  if (impl_->spec.bias) arguments.push_back({Slot::bias, impl_->spec.bias->raw()});
+  for (const Tensor& operand : operands) {
+    require(takes(x, operand), "matmul: operand {} {} does not fit the result {} {}",
+            operand.dtype(), operand.shape(), x.dtype(), shape);
+    wanted.full_operands.push_back(operand.rank() != 1 || shape.rank() == 1);
+    dense.push_back(operand.contiguous());
+    const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(dense.size()) - 2;
+    arguments.push_back({static_cast<Slot>(slot), dense.back().raw()});
+  }
+  const Prepared prepared = impl_->prepared.find_or_prepare(
+      wanted, [&] { return backend::try_prepare(impl_->describe(wanted)); },
+      [&] { return impl_->spec.weight.cast(x.dtype()).contiguous(); });
+  if (!prepared.operation)
+    fail(ErrorCode::unsupported, "matmul: no kernel for {} · {} in {}", x.shape(),
+         impl_->spec.weight.shape(), x.dtype());
+  arguments.push_back({Slot::weights, prepared.weights.get()});
+  prepared.operation->run(arguments);
+  return dst;
+}
+
+bool has_fast_bf16() { return backend::has_fast_bf16(); }
+
+}  // namespace quern::ops
