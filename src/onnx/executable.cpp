@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <set>
+#include <map>
 
 #include "core/buffer.h"
 #include "onnx/import/import.h"
+#include "onnx/layout.h"
 
 namespace quern::onnx {
 namespace {
@@ -131,22 +132,22 @@ Executable::Executable(Graph graph, std::size_t max_plans) : graph_(std::move(gr
 }
 
 void Executable::bind() {
-  std::set<std::string> unknown;
+  std::map<std::string, std::string> unknown;  // operator: where it is first
   std::size_t unknown_nodes = 0;
   for (const Node& node : graph_.nodes) {
     if (find_operator(node.domain, node.op_type, node.opset) != nullptr) continue;
     ++unknown_nodes;
-    unknown.insert(fmt::format("{}::{} (opset {}) at node {}",
-                               node.domain.empty() ? "ai.onnx" : node.domain, node.op_type,
-                               node.opset, node.name));
+    unknown.emplace(fmt::format("{}::{} (opset {})", node.domain.empty() ? "ai.onnx" : node.domain,
+                                node.op_type, node.opset),
+                    node.name);
   }
   if (!unknown.empty()) {
     constexpr std::size_t kShown = 5;
     std::string names;
     std::size_t shown = 0;
-    for (const std::string& name : unknown) {
+    for (const auto& [name, where] : unknown) {
       if (shown++ == kShown) break;
-      names += (names.empty() ? "" : ", ") + name;
+      names += (names.empty() ? "" : ", ") + name + " at node " + where;
     }
     fail(ErrorCode::unsupported, "operator {}{} has no handler; {} of {} nodes", names,
          unknown.size() > kShown ? ", ..." : "", unknown_nodes, graph_.nodes.size());
@@ -156,7 +157,9 @@ void Executable::bind() {
   for (const Node& node : graph_.nodes) {
     const Operator& entry = *find_operator(node.domain, node.op_type, node.opset);
     try {
-      steps_.push_back({entry.import(node, context), &node, entry.shapes, entry.purity, {}});
+      KernelPtr kernel = entry.import(node, context);
+      if (is_elementwise(node)) kernel = keep_layout(std::move(kernel));
+      steps_.push_back({std::move(kernel), &node, entry.shapes, entry.purity, {}});
     } catch (const Error& error) {
       rethrow(error, node);
     }

@@ -8,6 +8,8 @@
 #include "io/onnx_proto.h"
 #include "onnx/build.h"
 #include "onnx/executable.h"
+#include "onnx/passes/pass.h"
+#include "ops/packed_matmul.h"
 #include "quern/onnx.h"
 
 namespace quern::onnx {
@@ -165,6 +167,8 @@ std::shared_ptr<const Model::Impl> Model::Impl::read(const io::FileBytes& file,
   Graph graph = build_graph(source);
   auto impl = std::make_shared<Impl>();
   impl->info = describe(source, graph);
+  if (options.optimise) optimise(graph);
+  if (options.precision == Precision::bf16 && ops::has_fast_bf16()) lower_precision(graph);
   impl->executable = std::make_unique<const Executable>(
       std::move(graph), static_cast<std::size_t>(options.max_plans));
   return impl;

@@ -1,27 +1,84 @@
-#include "onnx/import/import.h"
+#include "onnx/import/functions.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {
 namespace {
 
+/// An operator of one input or more: the function of the first two, then of that and the third, ...
 template <Tensor (*function)(const Tensor&, const Tensor&)>
-KernelPtr binary(const Node&, const ImportContext&) {
-  return make_kernel([](const Inputs& in) { return function(in[0], in[1]); });
+KernelPtr variadic(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) {
+    Tensor result = in[0];
+    for (std::size_t i = 1; i < in.size(); ++i) result = function(result, in[i]);
+    return result;
+  });
 }
 
-template <Tensor (*function)(const Tensor&)>
-KernelPtr unary(const Node&, const ImportContext&) {
-  return make_kernel([](const Inputs& in) { return function(in[0]); });
+KernelPtr mean(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) {
+    Tensor total = in[0];
+    for (std::size_t i = 1; i < in.size(); ++i) total = ops::add(total, in[i]);
+    return ops::div(total, Tensor::full({}, static_cast<double>(in.size()), total.dtype()));
+  });
+}
+
+KernelPtr mod(const Node& node, const ImportContext& context) {
+  const bool like_c = node.attributes.get("fmod", std::int64_t{0}) != 0;
+  return like_c ? binary<ops::fmod>(node, context) : binary<ops::mod>(node, context);
+}
+
+KernelPtr clip_by_attributes(const Node& node, const ImportContext&) {
+  const auto low = node.attributes.find<float>("min");
+  const auto high = node.attributes.find<float>("max");
+  return make_kernel([low, high](const Inputs& in) {
+    const auto limit = [&](std::optional<float> value) {
+      return value ? std::optional(Tensor::full({}, *value, in[0].dtype())) : std::nullopt;
+    };
+    return ops::clip(in[0], limit(low), limit(high));
+  });
+}
+
+KernelPtr clip(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) { return ops::clip(in[0], in.find(1), in.find(2)); });
 }
 
 constexpr auto kSame = ShapesFrom::input_shapes;
 
 constexpr Operator kOperators[] = {
-    {"Abs", 6, unary<ops::abs>, kSame},   {"Add", 7, binary<ops::add>, kSame},
-    {"Div", 7, binary<ops::div>, kSame},  {"Exp", 6, unary<ops::exp>, kSame},
-    {"Log", 6, unary<ops::log>, kSame},   {"MatMul", 1, binary<ops::matmul>, kSame},
-    {"Mul", 7, binary<ops::mul>, kSame},  {"Neg", 6, unary<ops::neg>, kSame},
-    {"Sqrt", 6, unary<ops::sqrt>, kSame}, {"Sub", 7, binary<ops::sub>, kSame},
+    {"Abs", 6, unary<ops::abs>, kSame},
+    {"Acos", 7, unary<ops::acos>, kSame},
+    {"Acosh", 9, unary<ops::acosh>, kSame},
+    {"Add", 7, binary<ops::add>, kSame},
+    {"Asin", 7, unary<ops::asin>, kSame},
+    {"Asinh", 9, unary<ops::asinh>, kSame},
+    {"Atan", 7, unary<ops::atan>, kSame},
+    {"Atanh", 9, unary<ops::atanh>, kSame},
+    {"Ceil", 6, unary<ops::ceil>, kSame},
+    {"Clip", 6, clip_by_attributes, kSame},
+    {"Clip", 11, clip, kSame},
+    {"Cos", 7, unary<ops::cos>, kSame},
+    {"Cosh", 9, unary<ops::cosh>, kSame},
+    {"Div", 7, binary<ops::div>, kSame},
+    {"Erf", 9, unary<ops::erf>, kSame},
+    {"Exp", 6, unary<ops::exp>, kSame},
+    {"Floor", 6, unary<ops::floor>, kSame},
+    {"Log", 6, unary<ops::log>, kSame},
+    {"Max", 6, variadic<ops::maximum>, kSame},
+    {"Mean", 6, mean, kSame},
+    {"Min", 6, variadic<ops::minimum>, kSame},
+    {"Mod", 10, mod, kSame},
+    {"Mul", 7, binary<ops::mul>, kSame},
+    {"Neg", 6, unary<ops::neg>, kSame},
+    {"Pow", 7, binary<ops::pow>, kSame},
+    {"Reciprocal", 6, unary<ops::reciprocal>, kSame},
+    {"Round", 11, unary<ops::round>, kSame},
+    {"Sign", 9, unary<ops::sign>, kSame},
+    {"Sin", 7, unary<ops::sin>, kSame},
+    {"Sinh", 9, unary<ops::sinh>, kSame},
+    {"Sqrt", 6, unary<ops::sqrt>, kSame},
+    {"Sub", 7, binary<ops::sub>, kSame},
+    {"Sum", 6, variadic<ops::add>, kSame},
+    {"Tan", 7, unary<ops::tan>, kSame},
 };
 
 }  // namespace

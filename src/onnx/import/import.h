@@ -57,16 +57,38 @@ OperatorTable activation_operators();
 OperatorTable attention_operators();
 OperatorTable contrib_operators();
 OperatorTable control_operators();
+OperatorTable conversion_operators();
+OperatorTable convolution_operators();
 OperatorTable elementwise_operators();
+OperatorTable fused_operators();
+OperatorTable image_operators();
+OperatorTable indexing_operators();
+OperatorTable linear_algebra_operators();
+OperatorTable logic_operators();
 OperatorTable ml_operators();
+OperatorTable normalization_operators();
+OperatorTable pooling_operators();
 OperatorTable quantization_operators();
+OperatorTable random_operators();
+OperatorTable recurrent_operators();
+OperatorTable reduction_operators();
+OperatorTable scan_operators();
+OperatorTable sequence_operators();
 OperatorTable shape_operators();
+OperatorTable signal_operators();
+OperatorTable training_operators();
 OperatorTable tree_operators();
 
 // ---- What importers share ----
 
 /// Axes counted from the front. Throws: `invalid_argument` for one that is out of range.
 std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank);
+
+/// One axis counted from the front. Throws: as checked_axes.
+int checked_axis(std::int64_t axis, int rank);
+
+/// The dtype of a TensorProto.DataType, as attributes name it. Throws: `unsupported`.
+DType dtype_of_code(std::int64_t code);
 
 /// Axes that older opsets give as attribute `axes` and newer ones as input `index`; none where both
 /// are missing.

@@ -3,15 +3,20 @@
 #include <map>
 #include <vector>
 
+#include "io/onnx_proto.h"
 #include "onnx/import/import.h"
 
 namespace quern::onnx {
 namespace {
 
 constexpr OperatorTable (*kFamilies[])() = {
-    activation_operators, attention_operators,    elementwise_operators,
-    contrib_operators,    control_operators,      ml_operators,
-    tree_operators,       quantization_operators, shape_operators,
+    activation_operators, attention_operators,     contrib_operators,        control_operators,
+    conversion_operators, convolution_operators,   elementwise_operators,    fused_operators,
+    image_operators,      indexing_operators,      linear_algebra_operators, logic_operators,
+    ml_operators,         normalization_operators, pooling_operators,        quantization_operators,
+    random_operators,     recurrent_operators,     reduction_operators,      scan_operators,
+    sequence_operators,   shape_operators,         signal_operators,         training_operators,
+    tree_operators,
 };
 
 using Name = std::pair<std::string_view, std::string_view>;
@@ -47,6 +52,14 @@ std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank) {
     checked.push_back(static_cast<int>(axis < 0 ? axis + rank : axis));
   }
   return checked;
+}
+
+int checked_axis(std::int64_t axis, int rank) { return checked_axes(std::span(&axis, 1), rank)[0]; }
+
+DType dtype_of_code(std::int64_t code) {
+  const auto dtype = io::onnx::find_dtype(code);
+  if (!dtype) fail(ErrorCode::unsupported, "element type {} is not supported", code);
+  return *dtype;
 }
 
 std::vector<std::int64_t> axes_of(const Node& node, const Inputs& in, std::size_t index) {

@@ -1,0 +1,179 @@
+#include <algorithm>
+
+#include "onnx/import/import.h"
+#include "ops/fused_attention.h"
+#include "ops/packed_conv.h"
+#include "ops/packed_matmul.h"
+#include "ops/step.h"
+#include "quern/ops.h"
+
+// What passes put in place of patterns: domain "quern".
+
+namespace quern::onnx {
+namespace {
+
+using ops::Step;
+
+std::vector<Step> steps_of(const Node& node) {
+  const auto& names = node.attributes.get<std::vector<std::string>>("steps");
+  const auto& alphas = node.attributes.get<std::vector<float>>("alpha");
+  const auto& betas = node.attributes.get<std::vector<float>>("beta");
+  std::vector<Step> steps;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    steps.push_back({ops::step_kind(names[i]), alphas[i], betas[i]});
+  return steps;
+}
+
+Tensor apply(const Step& step, const Tensor& x) {
+  switch (step.kind) {
+    case Step::Kind::relu:
+      return step.alpha == 0.f ? ops::relu(x) : ops::leaky_relu(x, step.alpha);
+    case Step::Kind::elu:
+      return ops::elu(x, step.alpha);
+    case Step::Kind::gelu_erf:
+      return ops::gelu(x);
+    case Step::Kind::gelu_tanh:
+      return ops::gelu(x, ops::GeluForm::tanh);
+    case Step::Kind::silu:
+      return ops::silu(x);
+    case Step::Kind::sigmoid:
+      return ops::sigmoid(x);
+    case Step::Kind::tanh:
+      return ops::tanh(x);
+    case Step::Kind::mish:
+      return ops::mish(x);
+    case Step::Kind::hardswish:
+      return ops::hardswish(x);
+    case Step::Kind::softplus:
+      return ops::softplus(x);
+    case Step::Kind::clip:
+      return ops::clip(x, step.alpha, step.beta);
+    default:
+      fail(ErrorCode::internal, "a step that no pass makes");
+  }
+}
+
+/// The steps one by one, for operands that oneDNN cannot broadcast to the result.
+Tensor apply_all(const std::vector<Step>& steps, Tensor x, std::span<const Tensor> operands) {
+  for (const Step& step : steps) {
+    if (!step.has_operand()) {
+      x = apply(step, x);
+    } else {
+      x = ops::add(x, operands.front());
+      operands = operands.subspan(1);
+    }
+  }
+  return x;
+}
+
+class FusedConv final : public Kernel {
+ public:
+  FusedConv(const ops::ConvSpec& spec, std::vector<Step> steps)
+      : plain_(spec), fused_(with_steps(spec, steps)), steps_(std::move(steps)) {}
+
+  void run(const Inputs& in, Outputs& out) const override {
+    constexpr std::size_t kFirstOperand = 3;
+    const std::vector<Tensor> operands = in.tensors(kFirstOperand);
+    const Shape result = fused_.result_shape(in[0].shape());
+    const auto fits = [&](const Tensor& operand) {
+      return operand.dtype() == in[0].dtype() && broadcasts_to(operand.shape(), result);
+    };
+    if (std::ranges::all_of(operands, fits)) {
+      out.set(0, fused_(in[0], ops::Layout::channels_last, operands));
+    } else {
+      out.set(0, apply_all(steps_, plain_(in[0], ops::Layout::channels_last), operands));
+    }
+  }
+
+ private:
+  static ops::ConvSpec with_steps(ops::ConvSpec spec, const std::vector<Step>& steps) {
+    spec.steps = steps;
+    return spec;
+  }
+  static bool broadcasts_to(const Shape& from, const Shape& to) {
+    if (from.rank() > to.rank()) return false;
+    for (int axis = 1; axis <= from.rank(); ++axis) {
+      const std::int64_t size = from.dim(-axis);
+      if (size != 1 && size != to.dim(-axis)) return false;
+    }
+    return true;
+  }
+
+  ops::PackedConv plain_, fused_;
+  std::vector<Step> steps_;
+};
+
+ops::ConvSpec conv_spec(const Node& node, const Graph& graph) {
+  const Tensor* bias = graph.constant(node.input(2));
+  ops::ConvSpec spec{.weight = *graph.constant(node.input(1))};
+  if (bias != nullptr) spec.bias = *bias;
+  const std::vector<std::int64_t> pads = node.attributes.ints("pads");
+  const std::size_t axes = pads.size() / 2;
+  spec.options = {.strides = Shape(node.attributes.ints("strides")),
+                  .dilations = Shape(node.attributes.ints("dilations")),
+                  .pads_begin = Shape(std::span(pads).first(axes)),
+                  .pads_end = Shape(std::span(pads).subspan(axes)),
+                  .groups = node.attributes.get("group", std::int64_t{1})};
+  return spec;
+}
+
+KernelPtr conv(const Node& node, const ImportContext& context) {
+  return std::make_unique<const FusedConv>(conv_spec(node, context.graph), steps_of(node));
+}
+
+class Linear final : public Kernel {
+ public:
+  Linear(const ops::MatMulSpec& spec, std::vector<Step> steps)
+      : plain_(spec), fused_(with_steps(spec, steps)), steps_(std::move(steps)) {}
+
+  void run(const Inputs& in, Outputs& out) const override {
+    constexpr std::size_t kFirstOperand = 3;
+    const std::vector<Tensor> operands = in.tensors(kFirstOperand);
+    const auto fits = [&](const Tensor& operand) { return fused_.takes(in[0], operand); };
+    if (std::ranges::all_of(operands, fits)) {
+      out.set(0, fused_(in[0], operands));
+    } else {
+      out.set(0, apply_all(steps_, plain_(in[0]), operands));
+    }
+  }
+
+ private:
+  static ops::MatMulSpec with_steps(ops::MatMulSpec spec, const std::vector<Step>& steps) {
+    spec.steps = steps;
+    return spec;
+  }
+
+  ops::PackedMatMul plain_, fused_;
+  std::vector<Step> steps_;
+};
+
+KernelPtr linear(const Node& node, const ImportContext& context) {
+  ops::MatMulSpec spec{.weight = *context.graph.constant(node.input(1))};
+  const Tensor* bias = context.graph.constant(node.input(2));
+  if (bias != nullptr) spec.bias = *bias;
+  return std::make_unique<const Linear>(spec, steps_of(node));
+}
+
+KernelPtr attention(const Node& node, const ImportContext&) {
+  const float scale = node.attributes.get<float>("scale");
+  return make_kernel([scale](const Inputs& in) {
+    return ops::fused_attention(in[0], in[1], in[2], in.find(3), scale);
+  });
+}
+
+KernelPtr silu(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) { return ops::silu(in[0]); });
+}
+
+constexpr Operator kOperators[] = {
+    {"Attention", 1, attention, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
+    {"Conv", 1, conv, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
+    {"Linear", 1, linear, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
+    {"Silu", 1, silu, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
+};
+
+}  // namespace
+
+OperatorTable fused_operators() { return kOperators; }
+
+}  // namespace quern::onnx

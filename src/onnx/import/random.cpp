@@ -1,0 +1,109 @@
+#include <cmath>
+
+#include "onnx/import/import.h"
+#include "quern/ops.h"
+
+namespace quern::onnx {
+namespace {
+
+/// Attribute `seed`, a float; whole numbers are taken as they are.
+ops::Seed float_seed(const Node& node) {
+  const auto seed = node.attributes.find<float>("seed");
+  if (!seed || !std::isfinite(*seed)) return {};
+  return static_cast<std::uint32_t>(static_cast<std::int64_t>(std::fmod(*seed, 4294967296.f)));
+}
+
+DType dtype_or(const Node& node, DType fallback) {
+  const auto code = node.attributes.find<std::int64_t>("dtype");
+  return code ? dtype_of_code(*code) : fallback;
+}
+
+/// Numbers of a distribution with two parameters.
+struct Distribution {
+  Tensor (*draw)(const Shape&, double, double, ops::Seed, DType);
+  const char* first;
+  float first_preset;
+  const char* second;
+  float second_preset;
+};
+
+constexpr Distribution kNormal{ops::random_normal, "mean", 0.f, "scale", 1.f};
+constexpr Distribution kUniform{ops::random_uniform, "low", 0.f, "high", 1.f};
+
+template <const Distribution& of>
+KernelPtr random(const Node& node, const ImportContext&) {
+  const float first = node.attributes.get(of.first, of.first_preset);
+  const float second = node.attributes.get(of.second, of.second_preset);
+  const ops::Seed seed = float_seed(node);
+  const DType dtype = dtype_or(node, DType::f32);
+  const Shape shape(node.attributes.get<std::vector<std::int64_t>>("shape"));
+  return make_kernel([=](const Inputs&) { return of.draw(shape, first, second, seed, dtype); });
+}
+
+template <const Distribution& of>
+KernelPtr random_like(const Node& node, const ImportContext&) {
+  const float first = node.attributes.get(of.first, of.first_preset);
+  const float second = node.attributes.get(of.second, of.second_preset);
+  const ops::Seed seed = float_seed(node);
+  const bool names_dtype = node.attributes.contains("dtype");
+  const DType dtype = dtype_or(node, DType::f32);
+  return make_kernel([=](const Inputs& in) {
+    return of.draw(in[0].shape(), first, second, seed, names_dtype ? dtype : in[0].dtype());
+  });
+}
+
+KernelPtr bernoulli(const Node& node, const ImportContext&) {
+  const ops::Seed seed = float_seed(node);
+  const bool names_dtype = node.attributes.contains("dtype");
+  const DType dtype = dtype_or(node, DType::f32);
+  return make_kernel([=](const Inputs& in) {
+    return ops::bernoulli(in[0], names_dtype ? dtype : in[0].dtype(), seed);
+  });
+}
+
+KernelPtr multinomial(const Node& node, const ImportContext&) {
+  const std::int64_t count = node.attributes.get("sample_size", std::int64_t{1});
+  const ops::Seed seed = float_seed(node);
+  const DType dtype = dtype_or(node, DType::i32);
+  return make_kernel([=](const Inputs& in) { return ops::multinomial(in[0], count, seed, dtype); });
+}
+
+std::vector<Tensor> keep_all(const Tensor& x) {
+  return {x, Tensor::full(x.shape(), 1, DType::boolean)};
+}
+
+/// Before opset 12 there is no training.
+KernelPtr dropout_of_inference(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) { return keep_all(in[0]); });
+}
+
+KernelPtr dropout(const Node& node, const ImportContext&) {
+  const auto given = node.attributes.find<std::int64_t>("seed");
+  const ops::Seed seed = given ? ops::Seed(static_cast<std::uint32_t>(*given)) : std::nullopt;
+  return make_kernel([seed](const Inputs& in) -> std::vector<Tensor> {
+    const bool training = in.has(2) && in[2].item<bool>();
+    const double ratio = in.has(1) ? in[1].cast(DType::f64).item<double>() : 0.5;
+    if (!training || ratio == 0) return keep_all(in[0]);
+    auto [y, kept] = ops::dropout(in[0], ratio, seed);
+    return {y, kept};
+  });
+}
+
+constexpr auto kSame = ShapesFrom::input_shapes;
+
+constexpr Operator kOperators[] = {
+    {"Bernoulli", 15, bernoulli, kSame, Purity::random},
+    {"Dropout", 7, dropout_of_inference, kSame},
+    {"Dropout", 12, dropout, kSame, Purity::random},
+    {"Multinomial", 7, multinomial, kSame, Purity::random},
+    {"RandomNormal", 1, random<kNormal>, kSame, Purity::random},
+    {"RandomNormalLike", 1, random_like<kNormal>, kSame, Purity::random},
+    {"RandomUniform", 1, random<kUniform>, kSame, Purity::random},
+    {"RandomUniformLike", 1, random_like<kUniform>, kSame, Purity::random},
+};
+
+}  // namespace
+
+OperatorTable random_operators() { return kOperators; }
+
+}  // namespace quern::onnx

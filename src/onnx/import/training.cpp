@@ -1,0 +1,124 @@
+#include "onnx/import/import.h"
+#include "quern/ops.h"
+
+namespace quern::onnx {
+namespace {
+
+ops::LossOptions loss_options(const Node& node) {
+  ops::LossOptions options;
+  options.ignore_index = node.attributes.find<std::int64_t>("ignore_index");
+  const std::string reduction = node.attributes.get("reduction", "mean");
+  if (reduction == "none") {
+    options.reduction = ops::LossReduction::none;
+  } else if (reduction == "sum") {
+    options.reduction = ops::LossReduction::sum;
+  } else if (reduction != "mean") {
+    fail(ErrorCode::corrupt_file, "reduction is \"{}\"; known: none, sum, mean", reduction);
+  }
+  return options;
+}
+
+KernelPtr nll_loss(const Node& node, const ImportContext&) {
+  return make_kernel([bound = loss_options(node)](const Inputs& in) {
+    ops::LossOptions options = bound;
+    options.weight = in.find(2);
+    return ops::nll_loss(in[0], in[1], options);
+  });
+}
+
+KernelPtr cross_entropy(const Node& node, const ImportContext&) {
+  return make_kernel([bound = loss_options(node)](const Inputs& in) {
+    ops::LossOptions options = bound;
+    options.weight = in.find(2);
+    const Tensor log_probs = ops::log_softmax(in[0], 1);
+    return std::vector{ops::nll_loss(log_probs, in[1], options), log_probs};
+  });
+}
+
+/// An optimiser's inputs: the rate, the step, then all parameters, all gradients, and all tensors
+/// of each kind of state. Its outputs: the next parameters, then the next states.
+template <std::size_t states, class Step>
+KernelPtr optimiser(const Step& advance) {
+  return make_kernel([advance](const Inputs& in) {
+    constexpr std::size_t kinds = states + 2;
+    require(in.size() > 2 && (in.size() - 2) % kinds == 0,
+            "{} inputs, expected 2 and {} for each "
+            "parameter",
+            in.size(), kinds);
+    const std::size_t count = (in.size() - 2) / kinds;
+    const float rate = in[0].cast(DType::f32).item<float>();
+    const std::int64_t step = in.ints(1).at(0);
+    std::vector<Tensor> out((states + 1) * count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto tensor = [&](std::size_t kind) -> const Tensor& {
+        return in[2 + kind * count + i];
+      };
+      const std::array<Tensor, states + 1> next = advance(tensor, rate, step);
+      for (std::size_t kind = 0; kind < next.size(); ++kind) out[kind * count + i] = next[kind];
+    }
+    return out;
+  });
+}
+
+KernelPtr adagrad(const Node& node, const ImportContext&) {
+  ops::AdagradOptions bound;
+  bound.decay_factor = node.attributes.get("decay_factor", 0.f);
+  bound.epsilon = node.attributes.get("epsilon", 1e-6f);
+  bound.norm_coefficient = node.attributes.get("norm_coefficient", 0.f);
+  return optimiser<1>([bound](const auto& tensor, float rate, std::int64_t step) {
+    ops::AdagradOptions options = bound;
+    options.rate = rate;
+    const auto next = ops::adagrad({tensor(0), tensor(2)}, tensor(1), step, options);
+    return std::array{next.parameter, next.squares};
+  });
+}
+
+KernelPtr adam(const Node& node, const ImportContext&) {
+  ops::AdamOptions bound;
+  bound.alpha = node.attributes.get("alpha", 0.9f);
+  bound.beta = node.attributes.get("beta", 0.999f);
+  bound.epsilon = node.attributes.get("epsilon", 1e-6f);
+  bound.norm_coefficient = node.attributes.get("norm_coefficient", 0.f);
+  bound.norm_coefficient_post = node.attributes.get("norm_coefficient_post", 0.f);
+  return optimiser<2>([bound](const auto& tensor, float rate, std::int64_t step) {
+    ops::AdamOptions options = bound;
+    options.rate = rate;
+    const auto next = ops::adam({tensor(0), tensor(2), tensor(3)}, tensor(1), step, options);
+    return std::array{next.parameter, next.mean, next.mean_square};
+  });
+}
+
+KernelPtr momentum(const Node& node, const ImportContext&) {
+  ops::MomentumOptions bound;
+  bound.alpha = node.attributes.get<float>("alpha");
+  bound.beta = node.attributes.get<float>("beta");
+  bound.norm_coefficient = node.attributes.get<float>("norm_coefficient");
+  const auto& mode = node.attributes.get<std::string>("mode");
+  if (mode != "standard" && mode != "nesterov")
+    fail(ErrorCode::corrupt_file, "mode is \"{}\"; known: standard, nesterov", mode);
+  bound.nesterov = mode == "nesterov";
+  return optimiser<1>([bound](const auto& tensor, float rate, std::int64_t step) {
+    ops::MomentumOptions options = bound;
+    options.rate = rate;
+    const auto next = ops::momentum({tensor(0), tensor(2)}, tensor(1), step, options);
+    return std::array{next.parameter, next.momentum};
+  });
+}
+
+constexpr auto kSame = ShapesFrom::input_shapes;
+constexpr auto kPure = Purity::deterministic;
+constexpr std::string_view kPreview = "ai.onnx.preview.training";
+
+constexpr Operator kOperators[] = {
+    {"Adagrad", 1, adagrad, kSame, kPure, kPreview},
+    {"Adam", 1, adam, kSame, kPure, kPreview},
+    {"Momentum", 1, momentum, kSame, kPure, kPreview},
+    {"NegativeLogLikelihoodLoss", 12, nll_loss, kSame},
+    {"SoftmaxCrossEntropyLoss", 12, cross_entropy, kSame},
+};
+
+}  // namespace
+
+OperatorTable training_operators() { return kOperators; }
+
+}  // namespace quern::onnx

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "onnx/graph.h"
+
+namespace quern::onnx {
+
+/// Rewrites a graph into one that computes the same to rounding. Returns whether it changed it.
+struct Pass {
+  std::string_view name;
+  bool (*run)(Graph& graph);
+};
+
+// Each in a file of its name.
+bool fold_constants(Graph& graph);
+bool eliminate_identities(Graph& graph);
+bool eliminate_transposes(Graph& graph);
+bool fold_batch_norms(Graph& graph);
+bool fuse_layer_norms(Graph& graph);
+bool fuse_activations(Graph& graph);
+bool fuse_attention(Graph& graph);
+bool fuse_convolutions(Graph& graph);
+bool fuse_linear_maps(Graph& graph);
+bool eliminate_dead_code(Graph& graph);
+
+/// Products and what follows them in bf16, for Precision::bf16; not one of `passes`, for results
+/// differ by bf16's rounding. Inputs and outputs of the graph stay as they are.
+bool lower_precision(Graph& graph);
+
+/// All but lower_precision in order; see table.cpp.
+std::span<const Pass> passes();
+
+/// Runs the passes until none changes the graph, or often enough.
+void optimise(Graph& graph);
+
+}  // namespace quern::onnx

@@ -1,0 +1,144 @@
+#include "onnx/passes/rewriter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace quern::onnx {
+
+Rewriter::Rewriter(Graph& graph)
+    : graph_(graph),
+      producer_(graph.values.size(), -1),
+      reads_(graph.values.size(), 0),
+      removed_(graph.nodes.size(), false) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const ValueId id : graph.nodes[i].outputs) {
+      if (id != kAbsent) producer_[static_cast<std::size_t>(id)] = static_cast<std::ptrdiff_t>(i);
+    }
+    count(graph.nodes[i], 1);
+  }
+  for (const ValueId id : graph.outputs) {
+    if (id != kAbsent) ++reads_[static_cast<std::size_t>(id)];
+  }
+}
+
+Rewriter::~Rewriter() {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    if (removed_[i]) continue;
+    if (kept != i) graph_.nodes[kept] = std::move(graph_.nodes[i]);
+    ++kept;
+  }
+  graph_.nodes.resize(kept);
+}
+
+void Rewriter::count(const Node& node, std::ptrdiff_t by) {
+  for (const ValueId id : node.inputs) {
+    if (id != kAbsent) reads_[static_cast<std::size_t>(id)] += static_cast<std::size_t>(by);
+  }
+}
+
+Node* Rewriter::producer(ValueId id) {
+  if (id == kAbsent) return nullptr;
+  const std::ptrdiff_t place = producer_[static_cast<std::size_t>(id)];
+  return place < 0 ? nullptr : &graph_.nodes[static_cast<std::size_t>(place)];
+}
+
+Node* Rewriter::producer(ValueId id, std::string_view op_type) {
+  Node* found = producer(id);
+  return found != nullptr && found->is(op_type) ? found : nullptr;
+}
+
+Node* Rewriter::only_reader(ValueId id) {
+  if (id == kAbsent || reads(id) != 1) return nullptr;
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    if (!removed_[i] && std::ranges::count(graph_.nodes[i].inputs, id) > 0) return &graph_.nodes[i];
+  }
+  return nullptr;
+}
+
+void Rewriter::replace(ValueId from, ValueId to) {
+  changed_ = true;
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    if (!removed_[i]) std::ranges::replace(graph_.nodes[i].inputs, from, to);
+  }
+  std::ranges::replace(graph_.outputs, from, to);
+  reads_[static_cast<std::size_t>(to)] += std::exchange(reads_[static_cast<std::size_t>(from)], 0);
+}
+
+void Rewriter::remove(Node& node) {
+  changed_ = true;
+  count(node, -1);
+  for (const ValueId id : node.outputs) {
+    if (id != kAbsent) producer_[static_cast<std::size_t>(id)] = -1;
+  }
+  removed_[index_of(node)] = true;
+  node.inputs.clear();
+  node.operator_inputs = 0;
+  node.op_type.clear();
+}
+
+void Rewriter::substitute(Node& last, Node made, std::span<Node* const> others) {
+  made.outputs = last.outputs;
+  for (Node* other : others) {
+    if (other != nullptr && other != &last && !removed_[index_of(*other)]) remove(*other);
+  }
+  count(last, -1);
+  last = std::move(made);
+  count(last, 1);
+  changed_ = true;
+}
+
+ValueId Rewriter::add_constant(std::string name, Tensor value) {
+  const ValueId id = graph_.add_value(std::move(name));
+  graph_.value(id).constant = std::move(value);
+  producer_.push_back(-1);
+  reads_.push_back(0);
+  return id;
+}
+
+void Rewriter::set_inputs(Node& node, std::vector<ValueId> inputs) {
+  changed_ = true;
+  count(node, -1);
+  node.operator_inputs = inputs.size();
+  node.inputs = std::move(inputs);
+  count(node, 1);
+}
+
+std::optional<double> scalar_constant(const Graph& graph, ValueId id) {
+  const Tensor* constant = graph.constant(id);
+  if (constant == nullptr || constant->numel() != 1 || constant->dtype() == DType::string)
+    return std::nullopt;
+  return constant->cast(DType::f64).item<double>();
+}
+
+ValueId other_input(const Node& node, ValueId value) {
+  if (node.operator_inputs != 2 || node.inputs[0] == node.inputs[1]) return kAbsent;
+  if (node.inputs[0] == value) return node.inputs[1];
+  return node.inputs[1] == value ? node.inputs[0] : kAbsent;
+}
+
+ValueId combined_with(Rewriter& rewriter, ValueId id, std::string_view op_type, double number) {
+  const Node* node = rewriter.producer(id, op_type);
+  if (node == nullptr || node->operator_inputs != 2) return kAbsent;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto constant = scalar_constant(rewriter.graph(), node->input(i));
+    constexpr double kRounding = 1e-4;
+    if (constant && std::abs(*constant - number) <= kRounding * std::abs(number))
+      return node->input(1 - i);
+  }
+  return kAbsent;
+}
+
+Node make_node(const Node& like, std::string op_type, std::vector<ValueId> inputs) {
+  Node node;
+  node.name = like.name;
+  node.domain = "quern";
+  node.op_type = std::move(op_type);
+  node.opset = 1;
+  node.operator_inputs = inputs.size();
+  node.inputs = std::move(inputs);
+  return node;
+}
+
+}  // namespace quern::onnx

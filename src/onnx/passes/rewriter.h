@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "onnx/graph.h"
+
+namespace quern::onnx {
+
+/// Finds patterns in a graph and replaces them: who gives a value, who reads it, and changes that
+/// keep both up to date. What was removed leaves the graph when the Rewriter goes.
+class Rewriter {
+ public:
+  explicit Rewriter(Graph& graph);
+  ~Rewriter();
+  Rewriter(const Rewriter&) = delete;
+  Rewriter& operator=(const Rewriter&) = delete;
+
+  Graph& graph() noexcept { return graph_; }
+  std::size_t node_count() const noexcept { return graph_.nodes.size(); }
+  Node& node(std::size_t index) { return graph_.nodes[index]; }
+  bool is_removed(std::size_t index) const { return removed_[index]; }
+  bool changed() const noexcept { return changed_; }
+
+  /// The node that gives `id`; null for inputs, constants and what is absent.
+  Node* producer(ValueId id);
+  /// As `producer`, where it is of `op_type` in ai.onnx.
+  Node* producer(ValueId id, std::string_view op_type);
+  /// How often `id` is read, by nodes and as an output of the graph.
+  std::size_t reads(ValueId id) const { return reads_[static_cast<std::size_t>(id)]; }
+  /// The one node that reads `id`, once; null where there are others or none.
+  Node* only_reader(ValueId id);
+
+  /// Everything that reads `from` reads `to` instead.
+  void replace(ValueId from, ValueId to);
+  void remove(Node& node);
+  /// Puts `made` in the place of `last`, whose outputs it gives, and removes `others`.
+  void substitute(Node& last, Node made, std::span<Node* const> others);
+  ValueId add_constant(std::string name, Tensor value);
+  void set_inputs(Node& node, std::vector<ValueId> inputs);
+
+ private:
+  std::size_t index_of(const Node& node) const {
+    return static_cast<std::size_t>(&node - graph_.nodes.data());
+  }
+  void count(const Node& node, std::ptrdiff_t by);
+
+  Graph& graph_;
+  std::vector<std::ptrdiff_t> producer_;  // by value; -1: none
+  std::vector<std::size_t> reads_;        // by value
+  std::vector<bool> removed_;
+  bool changed_ = false;
+};
+
+/// The number that a constant of one element is; nothing for others.
+std::optional<double> scalar_constant(const Graph& graph, ValueId id);
+
+/// The input of a node of two inputs that is not `value`; kAbsent where it has none or both are.
+ValueId other_input(const Node& node, ValueId value);
+
+/// The value that a Mul (or Add) of `op_type` combines with the constant `number` to give `id`.
+ValueId combined_with(Rewriter& rewriter, ValueId id, std::string_view op_type, double number);
+
+/// A node of a domain made here, with inputs and no outputs yet.
+Node make_node(const Node& like, std::string op_type, std::vector<ValueId> inputs);
+
+}  // namespace quern::onnx

@@ -1,0 +1,32 @@
+#include "onnx/passes/pass.h"
+
+namespace quern::onnx {
+namespace {
+
+constexpr Pass kPasses[] = {
+    {"fold_constants", fold_constants},
+    {"eliminate_identities", eliminate_identities},
+    {"eliminate_transposes", eliminate_transposes},
+    {"fold_batch_norms", fold_batch_norms},
+    {"fuse_layer_norms", fuse_layer_norms},
+    {"fuse_activations", fuse_activations},
+    {"fuse_attention", fuse_attention},
+    {"fuse_convolutions", fuse_convolutions},
+    {"fuse_linear_maps", fuse_linear_maps},
+    {"eliminate_dead_code", eliminate_dead_code},
+};
+
+}  // namespace
+
+std::span<const Pass> passes() { return kPasses; }
+
+void optimise(Graph& graph) {
+  constexpr int kRounds = 8;
+  for (int round = 0; round < kRounds; ++round) {
+    bool changed = false;
+    for (const Pass& pass : passes()) changed |= pass.run(graph);
+    if (!changed) return;
+  }
+}
+
+}  // namespace quern::onnx

@@ -1,0 +1,121 @@
+#include "onnx/executable.h"
+
+#include <thread>
+
+#include "core/buffer.h"
+#include "onnx/graph_maker.h"
+#include "support/error_code.h"
+
+using namespace quern;
+using namespace quern::onnx;
+
+namespace {
+
+/// y = exp(x + c) * tanh(x + c), with the shape of x as a second output.
+Graph small_graph() {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto sum = maker.node("Add", {x, maker.constant(wavy({5}))});
+  maker.output(maker.node("Mul", {maker.node("Exp", {sum}), maker.node("Tanh", {sum})}));
+  maker.output(maker.node("Shape", {x}));
+  return maker.graph;
+}
+
+}  // namespace
+
+TEST_CASE("later runs with known shapes give the first one's results and take no buffers") {
+  const Executable executable(small_graph(), 4);
+  RunState state;
+  const std::vector<Value> input{wavy({3, 5})};
+  const auto first = executable.run(input, state);
+  executable.run(input, state);
+  const std::int64_t before = buffer_bytes_in_use();
+  const auto third = executable.run(input, state);
+  const auto results = static_cast<std::int64_t>(3 * 5 * sizeof(float));
+  CHECK(buffer_bytes_in_use() - before == results);  // what is given out, and nothing else
+  CHECK(std::ranges::equal(first[0].tensor().data<float>(), third[0].tensor().data<float>()));
+  CHECK(
+      std::ranges::equal(third[1].tensor().data<std::int64_t>(), std::vector<std::int64_t>{3, 5}));
+}
+
+TEST_CASE("results stay as they are when the memory of their run is used again") {
+  const Executable executable(small_graph(), 4);
+  RunState state;
+  const std::vector<Value> input{wavy({3, 5})};
+  const auto one = executable.run(input, state);
+  const auto two = executable.run(input, state);
+  const std::vector<float> kept(two[0].tensor().data<float>().begin(),
+                                two[0].tensor().data<float>().end());
+  const std::vector<Value> other{wavy({3, 5}, 2)};
+  executable.run(other, state);
+  CHECK(std::ranges::equal(kept, two[0].tensor().data<float>()));
+}
+
+TEST_CASE("plans are bounded, whatever the number of shapes") {
+  const Executable executable(small_graph(), 4);
+  RunState state;
+  std::int64_t plateau = 0;
+  for (std::int64_t n = 1; n <= 200; ++n) {
+    const std::vector<Value> input{wavy({1 + n % 50, 5})};
+    executable.run(input, state);
+    if (n == 100) plateau = buffer_bytes_in_use();
+  }
+  CHECK(buffer_bytes_in_use() <= plateau);
+}
+
+TEST_CASE("one executable runs in several threads at once") {
+  const Executable executable(small_graph(), 4);
+  const auto expected = [&](double phase) {
+    RunState state;
+    const std::vector<Value> input{wavy({3, 5}, phase)};
+    return executable.run(input, state)[0].tensor();
+  };
+  const Tensor wanted[] = {expected(0), expected(1), expected(2)};
+  std::vector<int> differing(3, 0);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < 3; ++t) {
+      threads.emplace_back([&, t] {
+        RunState state;
+        for (int round = 0; round < 20; ++round) {
+          const std::vector<Value> input{wavy({3, 5}, static_cast<double>(t))};
+          const auto got = executable.run(input, state);
+          if (!std::ranges::equal(got[0].tensor().data<float>(), wanted[t].data<float>()))
+            ++differing[t];
+        }
+      });
+    }
+  }
+  CHECK(differing == std::vector<int>(3, 0));
+}
+
+TEST_CASE("an unknown operator is named, with how many nodes lack a handler") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  maker.output(maker.node("Neg", {maker.node("Frobnicate", {x}, {}, 3)}));
+  try {
+    const Executable executable(maker.graph);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::unsupported);
+    CHECK(
+        std::string(error.what()) ==
+        "operator ai.onnx::Frobnicate (opset 3) at node Frobnicate0 has no handler; 1 of 2 nodes");
+  }
+}
+
+TEST_CASE("an error of a node says which") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  maker.output(maker.node("MatMul", {x, x}));
+  const Executable executable(maker.graph, 1);
+  RunState state;
+  const std::vector<Value> input{wavy({2, 3})};
+  try {
+    executable.run(input, state);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::invalid_argument);
+    CHECK(std::string(error.what()).find("(node \"MatMul0\", MatMul)") != std::string::npos);
+  }
+}

@@ -1,0 +1,198 @@
+#include "onnx/passes/pass.h"
+
+#include <numbers>
+
+#include "onnx/graph_maker.h"
+
+using namespace quern;
+using namespace quern::onnx;
+using Types = std::vector<std::string>;
+
+TEST_CASE("constants are folded, what depends on inputs is not") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto sum = maker.node("Add", {maker.constant(wavy({3})), maker.constant(wavy({3}, 1))});
+  maker.output(maker.node("Mul", {x, maker.node("Exp", {sum})}));
+  check_pass(maker, fold_constants, {wavy({2, 3})}, {"Mul"});
+}
+
+TEST_CASE("a constant that grows beyond what it is made of is not folded") {
+  GraphMaker maker;
+  const auto row = maker.constant(wavy({1 << 14}));
+  const auto column = maker.constant(wavy({1 << 14, 1}));
+  maker.output(maker.node("Add", {row, column}));
+  CHECK_FALSE(fold_constants(maker.graph));
+  CHECK(maker.op_types() == Types{"Add"});
+}
+
+TEST_CASE("nodes that nothing reads go, with their constants") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto unused = maker.constant(wavy({3}));
+  maker.node("Exp", {maker.node("Add", {x, unused})});
+  maker.output(maker.node("Neg", {x}));
+  check_pass(maker, eliminate_dead_code, {wavy({2, 3})}, {"Neg"});
+  CHECK_FALSE(maker.graph.value(unused).constant.has_value());
+}
+
+TEST_CASE("identities go, also where one gives an output of the graph") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto same = maker.node("Mul", {maker.node("Identity", {x}), maker.number(1.f)});
+  maker.output(maker.node("Identity", {maker.node("Exp", {same})}));
+  check_pass(maker, eliminate_identities, {wavy({2, 3})}, {"Exp"});
+}
+
+TEST_CASE("a product with one that broadcasts is no identity") {
+  GraphMaker maker;
+  maker.output(maker.node("Mul", {maker.input("x"), maker.constant(Tensor::full({2, 1}, 1))}));
+  CHECK_FALSE(eliminate_identities(maker.graph));
+}
+
+TEST_CASE("transposes one after another become one, and none where they undo each other") {
+  const auto perm = [](std::vector<std::int64_t> axes) {
+    return std::vector<GraphMaker::Attribute>{{"perm", std::move(axes)}};
+  };
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto turned = maker.node("Transpose", {x}, perm({1, 2, 0}));
+  maker.output(maker.node("Neg", {maker.node("Transpose", {turned}, perm({2, 0, 1}))}));
+  maker.output(maker.node("Transpose", {turned}, perm({1, 0, 2})));
+  const auto input = wavy({2, 3, 5});
+  const auto before = run_graph(maker.graph, {input});
+  CHECK(eliminate_transposes(maker.graph));
+  eliminate_dead_code(maker.graph);
+  CHECK(maker.op_types() == Types{"Neg", "Transpose"});
+  const auto after = run_graph(maker.graph, {input});
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(std::ranges::equal(before[i].tensor().data<float>(), after[i].tensor().data<float>()));
+  }
+}
+
+TEST_CASE("a normalisation by running statistics is folded into the convolution before it") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto conv = maker.node("Conv", {x, maker.constant(wavy({5, 3, 3, 3}))});
+  const auto variance = Tensor::from({0.5f, 1.f, 2.f, 0.1f, 3.f}, {5});
+  maker.output(maker.node("BatchNormalization",
+                          {conv, maker.constant(wavy({5}, 1)), maker.constant(wavy({5}, 2)),
+                           maker.constant(wavy({5}, 3)), maker.constant(variance)}));
+  check_pass(maker, fold_batch_norms, {wavy({1, 3, 7, 6})}, {"Conv"});
+}
+
+TEST_CASE("a convolution takes a bias, activations and a residual") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto residual = maker.input("residual");
+  const auto conv = maker.node("Conv", {x, maker.constant(wavy({5, 3, 1, 1}))});
+  const auto biased = maker.node("Add", {conv, maker.constant(wavy({1, 5, 1, 1}, 2))});
+  const auto sum = maker.node("Add", {residual, maker.node("Sigmoid", {biased})});
+  maker.output(maker.node("Relu", {sum}));
+  check_pass(maker, fuse_convolutions, {wavy({2, 3, 4, 5}), wavy({2, 5, 4, 5}, 1)},
+             {"quern::Conv"});
+}
+
+TEST_CASE("a residual that is larger than the convolution is still added") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto residual = maker.input("residual");
+  const auto conv = maker.node("Conv", {x, maker.constant(wavy({5, 3, 1, 1}))});
+  maker.output(maker.node("Relu", {maker.node("Add", {conv, residual})}));
+  check_pass(maker, fuse_convolutions, {wavy({1, 3, 4, 1}), wavy({2, 5, 4, 5}, 1)},
+             {"quern::Conv"});
+}
+
+TEST_CASE("a product with a constant matrix takes a bias, an activation and a residual") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto product = maker.node("MatMul", {x, maker.constant(wavy({7, 5}))});
+  const auto biased = maker.node("Add", {maker.constant(wavy({5}, 2)), product});
+  const auto activated = maker.node("Tanh", {biased});
+  maker.output(maker.node("Add", {activated, maker.input("residual")}));
+  check_pass(maker, fuse_linear_maps, {wavy({2, 3, 7}), wavy({2, 3, 5}, 1)}, {"quern::Linear"});
+}
+
+TEST_CASE("x * sigmoid(x) is one activation") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  maker.output(maker.node("Mul", {maker.node("Sigmoid", {x}), x}));
+  check_pass(maker, fuse_activations, {wavy({2, 3})}, {"quern::Silu"});
+}
+
+TEST_CASE("the error function's forms of GELU are one activation") {
+  for (int form = 0; form < 3; ++form) {
+    CAPTURE(form);
+    GraphMaker maker;
+    const auto x = maker.input("x");
+    const auto scaled = form == 1
+                            ? maker.node("Mul", {x, maker.number(1 / std::numbers::sqrt2_v<float>)})
+                            : maker.node("Div", {x, maker.number(std::numbers::sqrt2_v<float>)});
+    const auto sum = maker.node("Add", {maker.node("Erf", {scaled}), maker.number(1.f)});
+    const auto half = maker.number(0.5f);
+    if (form == 0) maker.output(maker.node("Mul", {maker.node("Mul", {x, sum}), half}));
+    if (form == 1) maker.output(maker.node("Mul", {maker.node("Mul", {x, half}), sum}));
+    if (form == 2) maker.output(maker.node("Mul", {x, maker.node("Mul", {sum, half})}));
+    check_pass(maker, fuse_activations, {wavy({2, 9})}, {"Gelu"});
+  }
+}
+
+TEST_CASE("a layer normalisation in parts is one node") {
+  const std::vector<GraphMaker::Attribute> last{{"axes", std::vector<std::int64_t>{-1}}};
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto centred = maker.node("Sub", {x, maker.node("ReduceMean", {x}, last, 13)});
+  const auto square = maker.node("Pow", {centred, maker.number(2.f)});
+  const auto variance = maker.node("ReduceMean", {square}, last, 13);
+  const auto root = maker.node("Sqrt", {maker.node("Add", {variance, maker.number(1e-5f)})});
+  const auto normal = maker.node("Div", {centred, root});
+  const auto scaled = maker.node("Mul", {normal, maker.constant(wavy({9}, 1))});
+  maker.output(maker.node("Add", {scaled, maker.constant(wavy({9}, 2))}));
+  check_pass(maker, fuse_layer_norms, {wavy({2, 3, 9})}, {"LayerNormalization"});
+}
+
+TEST_CASE("a root mean square normalisation in parts is one node") {
+  const std::vector<GraphMaker::Attribute> last{{"axes", std::vector<std::int64_t>{-1}}};
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto mean = maker.node("ReduceMean", {maker.node("Mul", {x, x})}, last, 13);
+  const auto root = maker.node("Sqrt", {maker.node("Add", {maker.number(1e-6f), mean})});
+  const auto normal = maker.node("Mul", {x, maker.node("Div", {maker.number(1.f), root})});
+  maker.output(maker.node("Mul", {maker.constant(wavy({9}, 1)), normal}));
+  check_pass(maker, fuse_layer_norms, {wavy({2, 3, 9})}, {"RMSNormalization"});
+}
+
+TEST_CASE("attention in parts is one node, with its mask and scale") {
+  GraphMaker maker;
+  const auto q = maker.input("q");
+  const auto k = maker.input("k");
+  const auto v = maker.input("v");
+  const auto mask = maker.input("mask");
+  const auto product = maker.node("MatMul", {q, k});
+  const auto scores = maker.node("Div", {product, maker.number(2.f)});
+  const std::vector<GraphMaker::Attribute> last{{"axis", std::int64_t{-1}}};
+  const auto shares = maker.node("Softmax", {maker.node("Add", {scores, mask})}, last);
+  maker.output(maker.node("MatMul", {shares, v}));
+  check_pass(
+      maker, fuse_attention,
+      {wavy({2, 3, 5, 4}), wavy({2, 3, 4, 7}, 1), wavy({2, 3, 7, 6}, 2), wavy({2, 1, 1, 7}, 3)},
+      {"quern::Attention"});
+}
+
+TEST_CASE("all passes together leave a small network's results as they are") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto conv = maker.node("Conv", {x, maker.constant(wavy({4, 3, 3, 3}))},
+                               {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  const auto active = maker.node("Relu", {conv});
+  const auto again = maker.node("Conv", {active, maker.constant(wavy({4, 4, 1, 1}, 1))});
+  const auto sum = maker.node("Add", {again, active});
+  maker.output(maker.node("Relu", {maker.node("Identity", {sum})}));
+  const auto input = wavy({2, 3, 7, 5});
+  const auto before = run_graph(maker.graph, {input});
+  optimise(maker.graph);
+  CHECK(maker.op_types() == Types{"quern::Conv", "quern::Conv"});
+  const auto after = run_graph(maker.graph, {input});
+  const auto want = before[0].tensor().data<float>();
+  for (std::size_t i = 0; i < want.size(); ++i)
+    CHECK(after[0].tensor().data<float>()[i] == doctest::Approx(want[i]).epsilon(1e-4));
+}
