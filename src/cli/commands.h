@@ -11,6 +11,7 @@ void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_check(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app);
+void add_run(CLI::App& app);
 void add_onnx_test(CLI::App& app, int& exit_code);
 
 // Where the program is built with the service.

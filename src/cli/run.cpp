@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "quern/error.h"
+#include "quern/npy.h"
+#include "quern/onnx.h"
+
+namespace quern::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunArguments {
+  std::string model;
+  std::vector<std::string> inputs;  // name=file.npy or name=file.pb
+  std::string output;
+  std::string trace;
+  bool random = false;
+  bool profile = false;
+  bool bf16 = false;
+  bool plain = false;
+  bool json = false;
+  int repeat = 1;
+  int threads = 0;
+};
+
+/// Values that a model of the declared type can take: floats in [-1, 1), small integers.
+Tensor random_tensor(const onnx::ValueInfo& info) {
+  Shape shape;
+  for (const std::int64_t dim : info.dims) shape.push_back(dim < 0 ? 1 : dim);
+  Tensor values = Tensor::empty(shape);
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> distribution(-1.f, 1.f);
+  for (float& value : values.mutable_data<float>()) value = distribution(random);
+  if (is_floating(info.dtype)) return values.cast(info.dtype);
+  for (float& value : values.mutable_data<float>()) value = value > 0 ? 1.f : 0.f;
+  return values.cast(info.dtype);
+}
+
+onnx::Values gather_inputs(const RunArguments& arguments, const onnx::ModelInfo& info) {
+  onnx::Values inputs;
+  for (const std::string& given : arguments.inputs) {
+    const std::size_t equals = given.find('=');
+    if (equals == std::string::npos)
+      throw Error(ErrorCode::invalid_argument,
+                  "run: --input \"" + given + "\", expected NAME=FILE");
+    const std::string name = given.substr(0, equals);
+    const std::string file = given.substr(equals + 1);
+    const bool is_npy = fs::path(file).extension() == ".npy";
+    inputs.emplace(name, is_npy ? onnx::Value(read_npy(file)) : onnx::Value::open(file));
+  }
+  for (const onnx::ValueInfo& input : info.inputs) {
+    if (!arguments.random || inputs.contains(input.name)) continue;
+    if (input.kind == onnx::ValueKind::tensor && !input.is_optional)
+      inputs.emplace(input.name, random_tensor(input));
+  }
+  return inputs;
+}
+
+void print_profile(const std::vector<onnx::NodeTiming>& rows) {
+  struct Sum {
+    double time = 0;
+    int count = 0;
+  };
+  std::map<std::string, Sum> by_type;
+  double total = 0;
+  for (const onnx::NodeTiming& row : rows) {
+    by_type[row.op_type].time += row.duration;
+    ++by_type[row.op_type].count;
+    total += row.duration;
+  }
+  std::vector<std::pair<std::string, Sum>> sorted(by_type.begin(), by_type.end());
+  std::ranges::sort(sorted, std::greater<>(), [](const auto& row) { return row.second.time; });
+  std::printf("%-28s %6s %10s %6s\n", "operator", "nodes", "us", "%");
+  for (const auto& [type, sum] : sorted) {
+    std::printf("%-28s %6d %10.1f %6.1f\n", type.c_str(), sum.count, sum.time,
+                total > 0 ? 100 * sum.time / total : 0);
+  }
+  std::vector<onnx::NodeTiming> slowest = rows;
+  std::ranges::sort(slowest, std::greater<>(), &onnx::NodeTiming::duration);
+  if (slowest.size() > 10) slowest.resize(10);
+  std::printf("\n%-52s %-20s %10s\n", "slowest nodes", "operator", "us");
+  for (const onnx::NodeTiming& row : slowest) {
+    std::printf("%-52.52s %-20s %10.1f\n", row.name.c_str(), row.op_type.c_str(), row.duration);
+  }
+}
+
+/// For chrome://tracing and Perfetto.
+void write_trace(const std::string& path, const std::vector<onnx::NodeTiming>& rows) {
+  nlohmann::json events = nlohmann::json::array();
+  for (const onnx::NodeTiming& row : rows) {
+    events.push_back({{"name", row.name},
+                      {"cat", row.op_type},
+                      {"ph", "X"},
+                      {"ts", row.start},
+                      {"dur", row.duration},
+                      {"pid", 1},
+                      {"tid", 1}});
+  }
+  std::ofstream(path) << nlohmann::json{{"traceEvents", events}};
+}
+
+void save_outputs(const std::string& folder, const onnx::Values& outputs) {
+  fs::create_directories(folder);
+  for (const auto& [name, value] : outputs) {
+    if (!value.is_tensor() || value.tensor().dtype() == DType::string) continue;
+    std::string file = name;
+    std::ranges::replace(file, '/', '_');
+    write_npy((fs::path(folder) / (file + ".npy")).string(), value.tensor());
+  }
+}
+
+void run(const RunArguments& arguments) {
+  using Clock = std::chrono::steady_clock;
+  const auto milliseconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  };
+  configure_runtime(arguments.threads);
+  const auto load_start = Clock::now();
+  const auto model = onnx::Model::load(
+      arguments.model, {.precision = arguments.bf16 ? onnx::Precision::bf16 : onnx::Precision::f32,
+                        .optimise = !arguments.plain});
+  const double load_ms = milliseconds_since(load_start);
+  const onnx::Values inputs = gather_inputs(arguments, model.info());
+  onnx::Session session(model);
+  onnx::Values outputs = session.run(inputs);  // makes the plan
+  std::vector<double> times;
+  std::vector<onnx::NodeTiming> rows;
+  for (int i = 0; i < arguments.repeat; ++i) {
+    rows.clear();
+    const auto start = Clock::now();
+    outputs = session.run(inputs, {.profile = arguments.profile ? &rows : nullptr});
+    times.push_back(milliseconds_since(start));
+  }
+  std::ranges::sort(times);
+  const double median = times[times.size() / 2];
+  if (arguments.json) {
+    std::cout << nlohmann::json{{"load_ms", load_ms},
+                                {"median_ms", median},
+                                {"fastest_ms", times.front()},
+                                {"resident_bytes", resident_bytes()},
+                                {"isa", runtime_info().isa}}
+              << "\n";
+  } else {
+    for (const auto& [name, value] : outputs) {
+      const std::string text =
+          value.is_tensor() ? value.tensor().to_string() : std::string(to_string(value.kind()));
+      std::printf("%s: %s\n", name.c_str(), text.c_str());
+    }
+    std::printf("loaded in %.1f ms; %d runs, median %.3f ms, fastest %.3f ms\n", load_ms,
+                arguments.repeat, median, times.front());
+  }
+  if (arguments.profile) print_profile(rows);
+  if (!arguments.trace.empty()) write_trace(arguments.trace, rows);
+  if (!arguments.output.empty()) save_outputs(arguments.output, outputs);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto arguments = std::make_shared<RunArguments>();
+  CLI::App* command = app.add_subcommand("run", "Run an ONNX model");
+  command->add_option("model", arguments->model, "A .onnx file")->required();
+  command->add_option("--input", arguments->inputs,
+                      "NAME=FILE, a .npy array or a .pb tensor; once for each input");
+  command->add_flag("--random", arguments->random, "Random values for inputs that are not given");
+  command->add_option("--output", arguments->output, "A folder for the outputs, as .npy");
+  command->add_option("--repeat", arguments->repeat, "Runs to time, after one that is not")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  CLI::Option* profile =
+      command->add_flag("--profile", arguments->profile, "Print operators and nodes by time");
+  command->add_option("--trace", arguments->trace, "Write the last run as a Chrome trace")
+      ->needs(profile);
+  command->add_flag("--bf16", arguments->bf16, "Products in bf16 where the machine gains by it");
+  command->add_flag("--plain", arguments->plain, "Run the graph as it is, without passes");
+  command->add_flag("--json", arguments->json, "Print times as JSON, and no outputs");
+  command->add_option("--threads", arguments->threads, "Threads; 0: one for each CPU")
+      ->capture_default_str();
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace quern::cli
