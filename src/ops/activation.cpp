@@ -73,7 +73,8 @@ Tensor celu(const Tensor& x, float alpha) {
 
 Tensor selu(const Tensor& x, float alpha, float gamma) {
   return map_floating("selu", x, [=](auto value) {
-    return value < 0 ? gamma * alpha * std::expm1(value) : gamma * value;
+    using Wide = decltype(value);  // the product of the constants must not round to f32
+    return gamma * (value < 0 ? Wide{alpha} * std::expm1(value) : value);
   });
 }
 

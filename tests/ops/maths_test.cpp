@@ -118,6 +118,7 @@ TEST_CASE("activations agree with PyTorch in every dtype and layout") {
   check_goldens({{"celu", with_alpha(ops::celu)},
                  {"swish", with_alpha(ops::swish)},
                  {"thresholded_relu", with_alpha(ops::thresholded_relu)},
+                 {"selu", unary([](const Tensor& x) { return ops::selu(x); })},
                  {"softsign", unary(ops::softsign)},
                  {"hardsigmoid", unary([](const Tensor& x) { return ops::hardsigmoid(x); })},
                  {"hard_shrink", shrink(0)},
