@@ -48,8 +48,7 @@ std::string_view to_string(FinishReason reason) noexcept {
 }
 
 std::vector<TokenId> Model::Impl::encode(std::span<const ChatMessage> messages) const {
-  return tokenizer->encode(chat_template.render(messages),
-                           {.add_special = true, .parse_special = true});
+  return tokenizer->encode(chat_template.render_pieces(messages));
 }
 
 GenerateOptions Model::Impl::with_stops(GenerateOptions options) const {

@@ -65,3 +65,16 @@ TEST_CASE("a failed turn leaves the conversation as it was") {
   other.send("Hello.", greedy(8));
   CHECK(chat.send("Go on.", greedy(8)).text == other.send("Go on.", greedy(8)).text);
 }
+
+TEST_CASE("what a user writes is no special token, even where it spells one") {
+  const auto model = load();
+  const Tokenizer& tokenizer = model.tokenizer();
+  REQUIRE(!tokenizer.stop_tokens().empty());
+  const TokenId stop = tokenizer.stop_tokens().front();
+  const std::vector<ChatMessage> said{{"user", tokenizer.decode({&stop, 1}, true)}};
+  const auto parsed = tokenizer.encode(model.chat_template().render(said),
+                                       {.add_special = true, .parse_special = true});
+  llm::Chat chat{model};
+  const auto reply = chat.send(said[0].content, greedy(1));
+  CHECK(reply.usage.prompt_tokens > static_cast<std::int64_t>(parsed.size()));
+}
