@@ -1,18 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "quern/export.h"
+#include "quern/function.h"
 
 namespace quern {
 
 enum class LogLevel { debug, info, warning };
 
 /// Receives the library's messages. Called from any thread, one call at a time.
-using LogSink = std::function<void(LogLevel, std::string_view)>;
+using LogSink = Function<void(LogLevel, std::string_view)>;
 
 /// The newest instruction set that kernels may use; each name includes those before it.
 enum class Isa { automatic, baseline, avx2, avx512, avx512_vnni, avx512_bf16, amx };

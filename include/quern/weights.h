@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -12,6 +11,7 @@
 
 #include "quern/dtype.h"
 #include "quern/export.h"
+#include "quern/function.h"
 #include "quern/shape.h"
 #include "quern/tensor.h"
 
@@ -71,7 +71,7 @@ class QUERN_API Weight {
 class WeightsView;
 
 /// Called while a file loads, with a share from 0 to 1; from the loading thread.
-using LoadProgress = std::function<void(double done)>;
+using LoadProgress = Function<void(double done)>;
 
 /// Named weights: those of a file, whatever its format, or of a map.
 ///

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -30,7 +29,7 @@ struct Generation::Impl {
 
   std::recursive_mutex calling;  // held during a callback; of what follows
   DeltaCallback callback;
-  std::function<void()> done;
+  Function<void()> done;
   bool abandoned = false;
 
   const std::shared_ptr<Job> job;

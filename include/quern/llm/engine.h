@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "quern/export.h"
+#include "quern/function.h"
 #include "quern/llm/model.h"
 
 namespace quern::llm {
@@ -23,7 +23,7 @@ struct Delta {
 
 /// Receives an answer as it grows; what `Delta` views is valid during the call only. Called where
 /// there is new text, or for every token where the model has no tokenizer. May stop the answer.
-using DeltaCallback = std::function<Flow(const Delta&)>;
+using DeltaCallback = Function<Flow(const Delta&)>;
 
 /// A text to continue as it stands, tokens, or a conversation to be rendered by the model's chat
 /// template.
@@ -53,7 +53,7 @@ struct Request {
   DeltaCallback callback = {};  ///< optional
   /// Optional; called once, after the last call of `callback`, when the reply is there: `wait`
   /// then returns at once. What it throws is dropped. Not called once the Generation is gone.
-  std::function<void()> done = {};
+  Function<void()> done = {};
 };
 
 /// A request on its way through an Engine: the one who holds it waits for the reply or cancels.

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "quern/export.h"
+#include "quern/function.h"
 #include "quern/tokenizer.h"
 
 namespace quern {
@@ -53,7 +53,7 @@ struct ChosenLogprob : TokenLogprob {
 
 /// Receives the answer as it grows: whole UTF-8 sequences, never a part of a stop string. May stop
 /// it.
-using StreamCallback = std::function<Flow(std::string_view piece)>;
+using StreamCallback = Function<Flow(std::string_view piece)>;
 
 enum class FinishReason {
   stop,      ///< a stop token or a stop string

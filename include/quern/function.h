@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace quern {
+
+template <class Signature>
+class Function;
+
+/// A callback that the library keeps: as std::function, whose header would be a fifth of what this
+/// API costs to compile. Copies share the callable. Empty where made of nothing or of nullptr.
+template <class Result, class... Args>
+class Function<Result(Args...)> {
+ public:
+  Function() = default;
+  Function(std::nullptr_t) {}  // NOLINT: as std::function
+  template <class Callable>
+  requires(!std::is_same_v<Callable, Function> && std::is_invocable_r_v<Result, Callable&, Args...>)
+      Function(Callable callable) {  // NOLINT: as std::function
+    if constexpr (requires { callable = nullptr; }) {
+      if (callable == nullptr) return;
+    }
+    target_ = std::make_shared<Callable>(std::move(callable));
+    call_ = [](void* target, Args... args) -> Result {
+      return static_cast<Result>((*static_cast<Callable*>(target))(std::forward<Args>(args)...));
+    };
+  }
+
+  explicit operator bool() const noexcept { return call_ != nullptr; }
+  /// Must not be empty.
+  Result operator()(Args... args) const {
+    return call_(target_.get(), std::forward<Args>(args)...);
+  }
+
+ private:
+  std::shared_ptr<void> target_;
+  Result (*call_)(void* target, Args... args) = nullptr;
+};
+
+}  // namespace quern
