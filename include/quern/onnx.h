@@ -73,6 +73,8 @@ struct LoadOptions {
   bool optimise =
       true;            ///< rewrite the graph (fusion, folding, layouts); results agree to rounding
   int max_plans = 64;  ///< plans kept, one for each set of input shapes; the oldest goes
+  /// Loop iterations and branches that one run may take in all; past them it throws `unsupported`.
+  std::int64_t max_subgraph_runs = 10'000'000;
 };
 
 /// Time that one node took in one run, in microseconds from the start of the run.

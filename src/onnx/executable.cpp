@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <utility>
 
 #include "core/buffer.h"
 #include "onnx/import/import.h"
@@ -14,6 +15,20 @@ namespace {
 
 // Larger values of a plan are computed in each run, not kept.
 constexpr std::int64_t kKeptBytes = 1 << 20;
+
+// What is left to this thread's run; loops and branches of any depth draw on it.
+thread_local std::int64_t subgraph_runs_left = 0;
+
+class SubgraphRuns {
+ public:
+  explicit SubgraphRuns(std::int64_t most) : before_(std::exchange(subgraph_runs_left, most)) {}
+  ~SubgraphRuns() { subgraph_runs_left = before_; }
+  SubgraphRuns(const SubgraphRuns&) = delete;
+  SubgraphRuns& operator=(const SubgraphRuns&) = delete;
+
+ private:
+  std::int64_t before_;
+};
 
 std::string label(const Node& node) {
   const std::string domain = node.domain.empty() ? "" : node.domain + "::";
@@ -125,7 +140,8 @@ class Knowledge {
 
 }  // namespace
 
-Executable::Executable(Graph graph, std::size_t max_plans) : graph_(std::move(graph)) {
+Executable::Executable(Graph graph, std::size_t max_plans, std::int64_t max_subgraph_runs)
+    : graph_(std::move(graph)), max_subgraph_runs_(max_subgraph_runs) {
   if (max_plans > 0) plans_ = std::make_unique<PlanCache>(max_plans);
   bind();
   find_last_uses();
@@ -220,6 +236,7 @@ void Executable::run_step(const Step& step, std::vector<Value>& values, const Pl
 
 std::vector<Value> Executable::run(std::span<const Value> inputs, RunState& state,
                                    std::vector<NodeTiming>* profile) const {
+  const SubgraphRuns budget(max_subgraph_runs_);
   state.values.resize(graph_.values.size());
   struct Clear {
     std::vector<Value>& values;
@@ -294,6 +311,12 @@ std::vector<Value> Executable::run_nested(std::span<const Value> inputs,
                                           const Inputs& captured) const {
   require(inputs.size() == graph_.inputs.size(), "subgraph \"{}\": {} inputs, expected {}",
           graph_.name, inputs.size(), graph_.inputs.size());
+  if (subgraph_runs_left-- <= 0) {
+    fail(ErrorCode::unsupported,
+         "subgraph \"{}\": the run has taken all the loop iterations and branches that it may "
+         "(LoadOptions::max_subgraph_runs)",
+         graph_.name);
+  }
   std::vector<Value> values(graph_.values.size());
   for (std::size_t i = 0; i < inputs.size(); ++i)
     values[static_cast<std::size_t>(graph_.inputs[i])] = inputs[i];

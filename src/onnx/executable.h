@@ -25,9 +25,11 @@ struct RunState {
 /// Immutable but for the plans it remembers; may run in several threads, each with its own state.
 class Executable {
  public:
-  /// `max_plans` 0: none are made, which is for subgraphs. Throws: `unsupported`, naming every
-  /// operator without a handler; what importers throw, with the node's name.
-  explicit Executable(Graph graph, std::size_t max_plans = 0);
+  /// `max_plans` 0: none are made, which is for subgraphs. `max_subgraph_runs` bounds each `run`,
+  /// as LoadOptions says. Throws: `unsupported`, naming every operator without a handler; what
+  /// importers throw, with the node's name.
+  explicit Executable(Graph graph, std::size_t max_plans = 0,
+                      std::int64_t max_subgraph_runs = LoadOptions{}.max_subgraph_runs);
 
   const Graph& graph() const noexcept { return graph_; }
 
@@ -35,7 +37,9 @@ class Executable {
   std::vector<Value> run(std::span<const Value> inputs, RunState& state,
                          std::vector<NodeTiming>* profile = nullptr) const;
 
-  /// As a subgraph: `captured` are the values that the node which owns it has as inputs.
+  /// As a subgraph, within a `run` of the graph around: `captured` are the values that the node
+  /// which owns it has as inputs. Throws: `unsupported` past the subgraph runs that are left to
+  /// that run.
   std::vector<Value> run_nested(std::span<const Value> inputs, const Inputs& captured) const;
 
  private:
@@ -59,6 +63,7 @@ class Executable {
   Graph graph_;
   std::vector<Step> steps_;
   std::unique_ptr<PlanCache> plans_;  ///< null for a subgraph
+  std::int64_t max_subgraph_runs_;
 };
 
 }  // namespace quern::onnx

@@ -162,6 +162,8 @@ Values Model::Impl::run(const Values& inputs, const RunOptions& options, RunStat
 std::shared_ptr<const Model::Impl> Model::Impl::read(const io::FileBytes& file,
                                                      const std::string& folder,
                                                      const LoadOptions& options) {
+  require(options.max_subgraph_runs >= 0, "load: max_subgraph_runs is {}, expected 0 or more",
+          options.max_subgraph_runs);
   require(options.max_plans > 0, "load: max_plans is {}, expected 1 or more", options.max_plans);
   const proto::ModelProto source = proto::read_model(file, folder);
   Graph graph = build_graph(source);
@@ -170,7 +172,7 @@ std::shared_ptr<const Model::Impl> Model::Impl::read(const io::FileBytes& file,
   if (options.optimise) optimise(graph);
   if (options.precision == Precision::bf16 && ops::has_fast_bf16()) lower_precision(graph);
   impl->executable = std::make_unique<const Executable>(
-      std::move(graph), static_cast<std::size_t>(options.max_plans));
+      std::move(graph), static_cast<std::size_t>(options.max_plans), options.max_subgraph_runs);
   return impl;
 }
 

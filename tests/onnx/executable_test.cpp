@@ -1,10 +1,13 @@
 #include "onnx/executable.h"
 
+#include <set>
 #include <thread>
+#include <tuple>
 
 #include "core/buffer.h"
 #include "onnx/graph_maker.h"
 #include "support/error_code.h"
+#include "support/runtime_guard.h"
 
 using namespace quern;
 using namespace quern::onnx;
@@ -24,18 +27,21 @@ Graph small_graph() {
 }  // namespace
 
 TEST_CASE("later runs with known shapes give the first one's results and take no buffers") {
+  const RuntimeGuard guard;
   const Executable executable(small_graph(), 4);
   RunState state;
   const std::vector<Value> input{wavy({3, 5})};
   const auto first = executable.run(input, state);
   executable.run(input, state);
-  const std::int64_t before = buffer_bytes_in_use();
+  // Room for what is given out, and for nothing else.
+  const auto result = static_cast<std::int64_t>(3 * 5 * sizeof(float));
+  configure({.memory_limit = buffer_bytes_in_use() + result});
   const auto third = executable.run(input, state);
-  const auto results = static_cast<std::int64_t>(3 * 5 * sizeof(float));
-  CHECK(buffer_bytes_in_use() - before == results);  // what is given out, and nothing else
   CHECK(std::ranges::equal(first[0].tensor().data<float>(), third[0].tensor().data<float>()));
   CHECK(
       std::ranges::equal(third[1].tensor().data<std::int64_t>(), std::vector<std::int64_t>{3, 5}));
+  RunState fresh;
+  CHECK(code_of([&] { executable.run(input, fresh); }) == ErrorCode::out_of_memory);
 }
 
 TEST_CASE("results stay as they are when the memory of their run is used again") {
@@ -52,15 +58,46 @@ TEST_CASE("results stay as they are when the memory of their run is used again")
 }
 
 TEST_CASE("plans are bounded, whatever the number of shapes") {
-  const Executable executable(small_graph(), 4);
+  // Each shape is new and smaller than those before, so only plans that are kept can take more.
+  const auto grown_after = [](std::size_t max_plans) {
+    const Executable executable(small_graph(), max_plans);
+    RunState state;
+    const auto run_from = [&](std::int64_t most) {
+      for (std::int64_t n = most; n > most - 100; --n) {
+        const std::vector<Value> input{wavy({n, 5})};
+        executable.run(input, state);
+      }
+      return buffer_bytes_in_use();
+    };
+    const std::int64_t before = run_from(300);
+    return run_from(200) - before;
+  };
+  CHECK(grown_after(4) <= 0);
+  CHECK(grown_after(1000) > 0);
+}
+
+TEST_CASE("a loop without end is stopped with an error, however deep it is") {
+  GraphMaker body;
+  body.input("trip");
+  const auto again = body.input("again");
+  body.output(again);
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  maker.node("Loop", {kAbsent, kAbsent}, {{"body", std::make_shared<const Graph>(body.graph)}});
+  maker.graph.nodes.back().outputs.clear();
+  maker.output(maker.node("Neg", {x}));
+  const Executable executable(maker.graph, 1, 1000);
   RunState state;
-  std::int64_t plateau = 0;
-  for (std::int64_t n = 1; n <= 200; ++n) {
-    const std::vector<Value> input{wavy({1 + n % 50, 5})};
-    executable.run(input, state);
-    if (n == 100) plateau = buffer_bytes_in_use();
+  const std::vector<Value> input{wavy({2, 3})};
+  CHECK(code_of([&] { executable.run(input, state); }) == ErrorCode::unsupported);
+}
+
+TEST_CASE("no operator has two entries for one opset") {
+  std::set<std::tuple<std::string_view, std::string_view, int>> seen;
+  for (const Operator* entry : all_operators()) {
+    CAPTURE(entry->op_type);
+    CHECK(seen.emplace(entry->domain, entry->op_type, entry->since).second);
   }
-  CHECK(buffer_bytes_in_use() <= plateau);
 }
 
 TEST_CASE("one executable runs in several threads at once") {

@@ -199,24 +199,6 @@ KernelPtr causal_conv_with_state(const Node& node, const ImportContext&) {
   });
 }
 
-KernelPtr rms_normalization(const Node& node, const ImportContext&) {
-  const auto axis = node.attributes.get("axis", std::int64_t{-1});
-  const float epsilon = node.attributes.get("epsilon", 1e-5f);
-  return make_kernel([=](const Inputs& in) {
-    const Tensor& x = in[0];
-    const auto first = checked_axes(std::vector{axis}, x.rank())[0];
-    Shape rows;
-    Shape normalized;
-    for (int i = 0; i < x.rank(); ++i) {
-      if (i < first) rows.push_back(x.shape()[i]);
-      if (i >= first) normalized.push_back(x.shape()[i]);
-    }
-    rows.push_back(normalized.numel());
-    const Tensor scale = in[1].expand(normalized).reshape({normalized.numel()});
-    return ops::rms_norm(x.reshape(rows), scale, epsilon).reshape(x.shape());
-  });
-}
-
 constexpr auto kSame = ShapesFrom::input_shapes;
 
 constexpr Operator kOperators[] = {
@@ -224,7 +206,6 @@ constexpr Operator kOperators[] = {
     {"CausalConvWithState", 27, causal_conv_with_state, kSame},
     {"FlexAttention", 1, flex_attention, kSame, Purity::deterministic, "ai.onnx.preview"},
     {"LinearAttention", 27, linear_attention, kSame},
-    {"RMSNormalization", 23, rms_normalization, kSame},
     {"RotaryEmbedding", 23, rotary_embedding, kSame},
 };
 

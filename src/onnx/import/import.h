@@ -47,7 +47,10 @@ struct Operator {
   std::string_view domain = {};
 };
 
-/// Every operator; see table.cpp.
+/// Every entry of every family; see table.cpp.
+std::vector<const Operator*> all_operators();
+
+/// The entry for a node of that opset; null where there is none.
 const Operator* find_operator(std::string_view domain, std::string_view op_type,
                               std::int64_t opset);
 

@@ -24,9 +24,8 @@ using Name = std::pair<std::string_view, std::string_view>;
 /// Entries of one name, the newest first.
 std::map<Name, std::vector<const Operator*>> make_index() {
   std::map<Name, std::vector<const Operator*>> index;
-  for (const auto family : kFamilies) {
-    for (const Operator& entry : family()) index[{entry.domain, entry.op_type}].push_back(&entry);
-  }
+  for (const Operator* entry : all_operators())
+    index[{entry->domain, entry->op_type}].push_back(entry);
   for (auto& [name, entries] : index)
     std::ranges::sort(entries, std::greater<>(),
                       [](const Operator* entry) { return entry->since; });
@@ -34,6 +33,14 @@ std::map<Name, std::vector<const Operator*>> make_index() {
 }
 
 }  // namespace
+
+std::vector<const Operator*> all_operators() {
+  std::vector<const Operator*> entries;
+  for (const auto family : kFamilies) {
+    for (const Operator& entry : family()) entries.push_back(&entry);
+  }
+  return entries;
+}
 
 const Operator* find_operator(std::string_view domain, std::string_view op_type,
                               std::int64_t opset) {

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "onnx/executable.h"
 #include "onnx/import/import.h"
 #include "onnx/passes/pass.h"
 
@@ -17,6 +16,13 @@ std::int64_t bytes_of(const Value& value) {
   return value.tensor().numel() * static_cast<std::int64_t>(size_of(value.tensor().dtype()));
 }
 
+// Loops may run for long, or forever: they are for a run, which bounds them.
+bool owns_subgraph(const Node& node) {
+  return std::ranges::any_of(node.attributes.all(), [](const auto& attribute) {
+    return std::holds_alternative<std::shared_ptr<const Graph>>(attribute.second);
+  });
+}
+
 bool is_constant(const Graph& graph, ValueId id) {
   return id == kAbsent || graph.value(id).constant.has_value();
 }
@@ -24,9 +30,8 @@ bool is_constant(const Graph& graph, ValueId id) {
 /// The outputs of a node whose inputs are constant; none where it cannot be known beforehand.
 std::vector<Value> evaluate(const Graph& graph, const Node& node) {
   const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  if (entry == nullptr || entry->purity == Purity::random) return {};
-  const ImportContext context{
-      graph, [](const Graph& subgraph) { return std::make_shared<const Executable>(subgraph); }};
+  if (entry == nullptr || entry->purity == Purity::random || owns_subgraph(node)) return {};
+  const ImportContext context{graph, {}};
   const Value none;
   std::vector<const Value*> inputs;
   std::int64_t taken = kSmall;
