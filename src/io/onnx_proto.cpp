@@ -40,7 +40,7 @@ class ModelReader {
           model.opset_import.push_back(opset(reader.get_message()));
           break;
         case 14:
-          model.metadata_props.push_back(entry(reader.get_message()));
+          model.metadata_props.push_back(read_entry(reader.get_message()));
           break;
         case 25:
           model.functions.push_back(function(reader.get_message()));
@@ -106,20 +106,6 @@ class ModelReader {
    private:
     int& depth_;
   };
-
-  static std::pair<std::string, std::string> entry(Reader reader) {
-    std::pair<std::string, std::string> entry;
-    while (reader.next()) {
-      if (reader.tag() == 1) {
-        entry.first = reader.get_string();
-      } else if (reader.tag() == 2) {
-        entry.second = reader.get_string();
-      } else {
-        reader.skip();
-      }
-    }
-    return entry;
-  }
 
   static OperatorSetId opset(Reader reader) {
     OperatorSetId id;
@@ -245,15 +231,6 @@ class ModelReader {
       return std::monostate{};
     }
   };
-
-  template <class T, class Packed, class Single>
-  static void append(std::vector<T>& values, Reader& reader, Packed packed, Single single) {
-    if (reader.wire_type() == protozero::pbf_wire_type::length_delimited) {
-      for (const T value : (reader.*packed)()) values.push_back(value);
-    } else {
-      values.push_back((reader.*single)());
-    }
-  }
 
   void read_field(Reader& reader, AttributeProto& attribute, Fields& fields) {
     switch (reader.tag()) {

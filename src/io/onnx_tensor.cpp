@@ -37,30 +37,6 @@ struct Fields {
   bool is_external = false;
 };
 
-// A repeated number comes packed, or one by one from writers of old.
-template <class T, class Packed, class Single>
-void append(std::vector<T>& values, protozero::pbf_reader& reader, Packed packed, Single single) {
-  if (reader.wire_type() == protozero::pbf_wire_type::length_delimited) {
-    for (const T value : (reader.*packed)()) values.push_back(value);
-  } else {
-    values.push_back((reader.*single)());
-  }
-}
-
-std::pair<std::string, std::string> read_entry(protozero::pbf_reader reader) {
-  std::pair<std::string, std::string> entry;
-  while (reader.next()) {
-    if (reader.tag() == 1) {
-      entry.first = reader.get_string();
-    } else if (reader.tag() == 2) {
-      entry.second = reader.get_string();
-    } else {
-      reader.skip();
-    }
-  }
-  return entry;
-}
-
 Fields read_fields(protozero::pbf_reader reader) {
   using Reader = protozero::pbf_reader;
   Fields fields;
@@ -291,6 +267,20 @@ class Builder {
 };
 
 }  // namespace
+
+std::pair<std::string, std::string> read_entry(protozero::pbf_reader reader) {
+  std::pair<std::string, std::string> entry;
+  while (reader.next()) {
+    if (reader.tag() == 1) {
+      entry.first = reader.get_string();
+    } else if (reader.tag() == 2) {
+      entry.second = reader.get_string();
+    } else {
+      reader.skip();
+    }
+  }
+  return entry;
+}
 
 std::optional<DType> find_dtype(std::int64_t code) noexcept {
   const bool in_table = code > 0 && code < static_cast<std::int64_t>(std::size(kDataTypes));

@@ -20,6 +20,19 @@ struct Source {
   }
 };
 
+/// Appends a repeated number, which comes packed, or one by one from writers of old.
+template <class T, class Packed, class Single>
+void append(std::vector<T>& values, protozero::pbf_reader& reader, Packed packed, Single single) {
+  if (reader.wire_type() == protozero::pbf_wire_type::length_delimited) {
+    for (const T value : (reader.*packed)()) values.push_back(value);
+  } else {
+    values.push_back((reader.*single)());
+  }
+}
+
+/// A StringStringEntryProto: its key and its value.
+std::pair<std::string, std::string> read_entry(protozero::pbf_reader reader);
+
 /// The dtype of a TensorProto.DataType. Throws: `unsupported`.
 DType dtype_of_code(std::int64_t code, const Source& source);
 

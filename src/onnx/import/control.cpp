@@ -1,8 +1,6 @@
-#include <cmath>
-
 #include "onnx/executable.h"
 #include "onnx/import/import.h"
-#include "quern/ops.h"
+#include "onnx/import/scan_outputs.h"
 
 namespace quern::onnx {
 namespace {
@@ -32,18 +30,6 @@ class If final : public Kernel {
   std::shared_ptr<const Executable> then_, else_;
 };
 
-/// The items that one scan output collects: stacked along a new first axis.
-Tensor stack(const std::vector<Tensor>& items) {
-  require(!items.empty(), "no iteration ran, so the shape of a scan output is not known");
-  std::vector<Tensor> rows;
-  for (const Tensor& item : items) {
-    Shape shape{1};
-    for (const std::int64_t dim : item.shape()) shape.push_back(dim);
-    rows.push_back(item.reshape(shape));
-  }
-  return ops::concat(rows, 0);
-}
-
 class Loop final : public Kernel {
  public:
   Loop(const Node& node, const ImportContext& context)
@@ -66,7 +52,8 @@ class Loop final : public Kernel {
     }
     for (std::size_t i = 0; i < carried_; ++i) out.set(i, std::move(carried[i]));
     for (std::size_t i = 0; i < scanned.size(); ++i) {
-      if (carried_ + i < out.size()) out.set(carried_ + i, stacked(scanned[i], i));
+      if (carried_ + i < out.size())
+        out.set(carried_ + i, stack_iterations(scanned[i], body_->graph(), i + 1 + carried_));
     }
   }
 
@@ -79,20 +66,6 @@ class Loop final : public Kernel {
            carried, graph.inputs.size(), graph.outputs.size());
     }
     return carried;
-  }
-
-  // Of no iterations, as much as the body declares: [0, ...].
-  Tensor stacked(const std::vector<Tensor>& items, std::size_t index) const {
-    if (!items.empty()) return stack(items);
-    const Graph& graph = body_->graph();
-    const ValueId id = graph.outputs[index + 1 + carried_];
-    Shape shape{0};
-    if (id != kAbsent && graph.value(id).dims) {
-      for (const std::int64_t dim : *graph.value(id).dims)
-        shape.push_back(std::max<std::int64_t>(dim, 0));
-    }
-    const auto dtype = id == kAbsent ? std::nullopt : graph.value(id).dtype;
-    return Tensor::empty(shape, dtype.value_or(DType::f32));
   }
 
   std::shared_ptr<const Executable> body_;

@@ -1,5 +1,4 @@
 #include "core/format.h"
-#include "io/onnx_tensor.h"
 #include "onnx/import/import.h"
 #include "ops/byte_matrix.h"
 #include "quern/ops.h"
@@ -15,8 +14,7 @@ using ops::Quantized;
 std::optional<DType> find_dtype(const Node& node, std::string_view name) {
   const std::int64_t code = node.attributes.get(name, std::int64_t{0});
   if (code == 0) return std::nullopt;
-  const io::FileBytes file{fmt::format("attribute \"{}\"", name), {}, {}};
-  return io::onnx::dtype_of_code(code, {file, {}});
+  return dtype_of_code(code);
 }
 
 ops::ScaleAxis scale_axis(const Node& node) {

@@ -4,6 +4,7 @@
 #include "core/format.h"
 #include "onnx/executable.h"
 #include "onnx/import/import.h"
+#include "onnx/import/scan_outputs.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {
@@ -48,30 +49,18 @@ class ScanBody {
       for (const Tensor& x : scanned) arguments.emplace_back(x.slice(0, i, i + 1).squeeze(0));
       std::vector<Value> results = body_->run_nested(arguments, in);
       for (std::size_t k = 0; k < rows.size(); ++k)
-        rows[k].push_back(results[carried_ + k].tensor().unsqueeze(0));
+        rows[k].push_back(results[carried_ + k].tensor());
       results.resize(carried_);
       carried = std::move(results);
     }
     std::vector<Tensor> outputs;
     for (const Value& value : carried) outputs.push_back(value.tensor());
-    for (std::size_t k = 0; k < rows.size(); ++k) outputs.push_back(stacked(rows[k], k));
+    for (std::size_t k = 0; k < rows.size(); ++k)
+      outputs.push_back(stack_iterations(rows[k], body_->graph(), carried_ + k));
     return outputs;
   }
 
  private:
-  // Of no slices, as much as the body declares: [0, ...].
-  Tensor stacked(const std::vector<Tensor>& rows, std::size_t output) const {
-    if (!rows.empty()) return ops::concat(rows, 0);
-    const Graph& graph = body_->graph();
-    const ValueId id = graph.outputs[carried_ + output];
-    Shape shape{0};
-    if (id == kAbsent) return Tensor::empty(shape);
-    const GraphValue& declared = graph.value(id);
-    for (const std::int64_t dim : declared.dims.value_or(Ints()))
-      shape.push_back(std::max<std::int64_t>(dim, 0));
-    return Tensor::empty(shape, declared.dtype.value_or(DType::f32));
-  }
-
   std::shared_ptr<const Executable> body_;
   std::size_t carried_ = 0;
 };
