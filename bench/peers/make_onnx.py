@@ -108,6 +108,9 @@ def main():
         torch.manual_seed(0)
         make, inputs = MODELS[name]
         model = make().eval()
+        for parameter in model.parameters():  # some begin at zero, and with them the output
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.02)
         unfinished = path.with_suffix(".part")
         torch.onnx.export(
             model,
