@@ -56,6 +56,10 @@ dnnl::normalization_flags flags_of(const LayerNormDesc& desc) {
   return flags;
 }
 
+#if DNNL_VERSION_MAJOR >= 3
+bool is_dense(const TensorDesc& desc) { return desc.strides == row_major_strides(desc.shape); }
+#endif
+
 }  // namespace
 
 std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc, const Attr& attr) {
@@ -63,6 +67,12 @@ std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc, const At
   const auto plain = to_onednn(desc.weights);
   const auto weights = desc.packed_weights ? in_any_layout(plain) : plain;
   const auto dst = to_onednn(desc.dst);
+#if DNNL_VERSION_MAJOR >= 3
+  // 3.12 multiplies the wrong elements where k is 1 and matrices of a batch do not follow one
+  // another.
+  if (desc.src.shape.dim(-1) == 1 && !(is_dense(desc.src) && is_dense(desc.weights)))
+    return std::nullopt;
+#endif
   if (desc.bias.empty()) return create<dnnl::matmul>(attr, src, weights, dst);
   return create<dnnl::matmul>(attr, src, weights, to_onednn(desc.bias.front()), dst);
 }

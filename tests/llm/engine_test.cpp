@@ -78,7 +78,7 @@ TEST_CASE("requests in one engine get the answers they get alone") {
   CHECK(counted.kv_pages_used == counted.kv_pages_kept);
 }
 
-TEST_CASE("text, tokens and messages are prompts; messages end where the template says") {
+TEST_CASE("text, tokens and messages are prompts, and messages end where the template says") {
   llm::Engine engine(storyteller());
   const std::string text = "Once upon a time";
   auto options = sampled(12, 5);

@@ -67,7 +67,7 @@ TEST_CASE("inputs that do not fit are refused, saying what is expected") {
         "run: input \"x\" has dtype i64, expected f32");
 }
 
-TEST_CASE("nodes in any order run; a cycle, a missing name and a double one do not load") {
+TEST_CASE("nodes in any order run, and a cycle, a missing name and a double one do not load") {
   ModelMaker maker = negation();
   maker.nodes = {ModelMaker::node("Neg", {"a"}, {"y"}), ModelMaker::node("Abs", {"x"}, {"a"})};
   const auto model = Model::parse(bytes_of(maker.model()));

@@ -1,5 +1,8 @@
 #include "ops/matmul.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "quern/ops.h"
 #include "support/error_code.h"
 #include "support/op_check.h"
@@ -58,4 +61,16 @@ TEST_CASE("matmul refuses shapes that do not fit and dtypes it does not take") {
         }) == ErrorCode::invalid_argument);
   const Tensor words = Tensor::zeros({3, 3}, DType::u16);
   CHECK(code_of([&] { ops::matmul(words, words); }) == ErrorCode::unsupported);
+}
+
+TEST_CASE("outer products of rows that lie apart are those of the rows") {
+  // Rows of every second place of [batch, 2, heads, dim].
+  std::vector<float> values(2 * 2 * 4 * 8);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) - 3;
+  const Tensor rows = Tensor::from(values, {2, 2, 4, 8}).slice(1, 1, 2).reshape({2, 4, 8});
+  const Tensor apart = Tensor::from(values, {2, 2, 4, 8}).slice(1, 1, 2).squeeze(1);
+  REQUIRE_FALSE(apart.is_contiguous());
+  const Tensor got = ops::matmul(apart.unsqueeze(-1), apart.unsqueeze(-2));
+  const Tensor want = ops::mul(rows.reshape({2, 4, 8, 1}), rows.reshape({2, 4, 1, 8}));
+  CHECK(std::ranges::equal(got.data<float>(), want.data<float>()));
 }
