@@ -26,3 +26,4 @@
 #include "quern/ops/shape.h"
 #include "quern/ops/signal.h"
 #include "quern/ops/tabular.h"
+#include "quern/ops/text.h"

@@ -79,6 +79,7 @@ OperatorTable scan_operators();
 OperatorTable sequence_operators();
 OperatorTable shape_operators();
 OperatorTable signal_operators();
+OperatorTable text_operators();
 OperatorTable training_operators();
 OperatorTable tree_operators();
 

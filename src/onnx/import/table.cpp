@@ -15,8 +15,8 @@ constexpr OperatorTable (*kFamilies[])() = {
     image_operators,      indexing_operators,      linear_algebra_operators, logic_operators,
     ml_operators,         normalization_operators, pooling_operators,        quantization_operators,
     random_operators,     recurrent_operators,     reduction_operators,      scan_operators,
-    sequence_operators,   shape_operators,         signal_operators,         training_operators,
-    tree_operators,
+    sequence_operators,   shape_operators,         signal_operators,         text_operators,
+    training_operators,   tree_operators,
 };
 
 using Name = std::pair<std::string_view, std::string_view>;
