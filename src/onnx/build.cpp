@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "onnx/gradient.h"
 
 namespace quern::onnx {
 namespace {
@@ -31,10 +32,16 @@ std::string label(const proto::NodeProto& node) {
   return node.name.empty() ? node.op_type : node.name;
 }
 
+bool is_gradient(const proto::NodeProto& node) {
+  return node.domain == "ai.onnx.preview.training" && node.op_type == "Gradient";
+}
+
 // Names that a node and its subgraphs read.
 void collect_reads(const proto::NodeProto& node, std::set<std::string_view>& reads) {
   reads.insert(node.input.begin(), node.input.end());
   for (const proto::AttributeProto& attribute : node.attribute) {
+    const auto* name = std::get_if<std::string>(&attribute.value);
+    if (is_gradient(node) && name != nullptr) reads.insert(*name);
     const auto* graph = std::get_if<std::shared_ptr<const proto::GraphProto>>(&attribute.value);
     if (graph == nullptr) continue;
     for (const proto::NodeProto& inner : (*graph)->node) collect_reads(inner, reads);
@@ -160,6 +167,8 @@ class Builder {
       const auto function = functions_.find(std::tuple(node.domain, node.op_type, node.overload));
       if (function != functions_.end()) {
         expand(node, *function->second, scope);
+      } else if (is_gradient(node)) {
+        differentiate(node, scope);
       } else {
         add_node(node, scope);
       }
@@ -301,6 +310,47 @@ class Builder {
              function.output[i], function.name);
       if (!scope.names.emplace(call.output[i], *given).second)
         fail(ErrorCode::corrupt_file, "graph: \"{}\" is given twice", call.output[i]);
+    }
+  }
+
+  // Nodes of a gradient for a Gradient node, which names the values that it is about.
+  static void differentiate(const proto::NodeProto& source, Scope& scope) {
+    if (scope.outer != nullptr)
+      fail(ErrorCode::unsupported, "Gradient: within a subgraph (node \"{}\")", label(source));
+    Node holder;
+    for (const proto::AttributeProto& attribute : source.attribute) {
+      if (const auto* name = std::get_if<std::string>(&attribute.value))
+        holder.attributes.set(attribute.name, *name);
+      if (const auto* names = std::get_if<std::vector<std::string>>(&attribute.value))
+        holder.attributes.set(attribute.name, *names);
+    }
+    const auto values_of = [&](const std::vector<std::string>& names) {
+      std::vector<ValueId> ids;
+      for (const std::string& name : names) {
+        const auto id = find(scope, name);
+        if (!id || *id == kAbsent)
+          fail(ErrorCode::corrupt_file, "Gradient: nothing gives \"{}\" (node \"{}\")", name,
+               label(source));
+        ids.push_back(*id);
+      }
+      return ids;
+    };
+    using Names = std::vector<std::string>;
+    const auto xs = values_of(holder.attributes.get<Names>("xs"));
+    const auto zs = values_of(holder.attributes.find<Names>("zs").value_or(Names{}));
+    const auto y = values_of({holder.attributes.get<std::string>("y")});
+    const auto points = values_of(source.input);
+    const auto gradients = add_gradient(
+        scope.graph,
+        {.name = scope.prefix + label(source), .y = y[0], .xs = xs, .zs = zs, .points = points},
+        kMaxNodes);
+    if (source.output.size() > gradients.size())
+      fail(ErrorCode::corrupt_file, "Gradient: {} outputs for {} names (node \"{}\")",
+           source.output.size(), gradients.size(), label(source));
+    for (std::size_t i = 0; i < source.output.size(); ++i) {
+      if (source.output[i].empty()) continue;
+      if (!scope.names.emplace(source.output[i], gradients[i]).second)
+        fail(ErrorCode::corrupt_file, "graph: \"{}\" is given twice", source.output[i]);
     }
   }
 

@@ -1,3 +1,4 @@
+#include "core/format.h"
 #include "onnx/import/import.h"
 #include "quern/ops.h"
 
@@ -105,6 +106,21 @@ KernelPtr momentum(const Node& node, const ImportContext&) {
   });
 }
 
+/// x summed over the axes along which `like` has size 1 or which it lacks.
+Tensor sum_to(const Tensor& x, const Shape& like) {
+  require(x.rank() >= like.rank(), "a gradient {} of a value {}", x.shape(), like);
+  const int extra = x.rank() - like.rank();
+  std::vector<int> axes;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (axis < extra || (like[axis - extra] == 1 && x.dim(axis) != 1)) axes.push_back(axis);
+  }
+  return (axes.empty() ? x : ops::sum(x, axes, true)).reshape(like);
+}
+
+KernelPtr sum_to(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) { return sum_to(in[0], in[1].shape()); });
+}
+
 constexpr auto kSame = ShapesFrom::input_shapes;
 constexpr auto kPure = Purity::deterministic;
 constexpr std::string_view kPreview = "ai.onnx.preview.training";
@@ -115,6 +131,7 @@ constexpr Operator kOperators[] = {
     {"Momentum", 1, momentum, kSame, kPure, kPreview},
     {"NegativeLogLikelihoodLoss", 12, nll_loss, kSame},
     {"SoftmaxCrossEntropyLoss", 12, cross_entropy, kSame},
+    {"SumTo", 1, sum_to, kSame, kPure, "quern"},
 };
 
 }  // namespace
