@@ -244,9 +244,28 @@ def trees():
              base_values=[0.1, 0.2, 0.3], **nodes, **votes("class", leaves, f32(len(leaves)).tolist()))
 
 
+def byte_convolutions():
+    one = lambda value: np.array(value, np.float32)
+    for name, dtype, x_shape, w_shape, kind in (
+            ("plain", u8, (2, 3, 7, 5), (5, 3, 3, 3), dict(pads=[1, 0, 1, 2], strides=[2, 1])),
+            ("grouped", i8, (1, 12, 6, 7), (8, 3, 3, 3), dict(group=4, dilations=[1, 2])),
+            ("depthwise", u8, (1, 19, 8, 8), (19, 1, 3, 3), dict(group=19, auto_pad="SAME_UPPER")),
+            ("line", u8, (1, 5, 17), (3, 5, 4), dict(strides=[2]))):
+        zero = np.array(5, np.int8) if dtype is i8 else np.array(121, np.uint8)
+        out = w_shape[0]
+        scales = (np.abs(f32(out)) + 0.5) / 1000
+        weight = RANDOM.integers(-60, 61, w_shape).astype(np.int8)
+        bias = RANDOM.integers(-900, 900, out).astype(np.int32)
+        case(f"qlinear_conv_{name}", "", "QLinearConv",
+             [dtype(*x_shape), one(0.1), zero, weight, scales, np.zeros(out, np.int8), one(0.02), zero, bias],
+             [T.INT8 if dtype is i8 else T.UINT8], **kind)
+        case(f"conv_integer_{name}", "", "ConvInteger", [u8(*x_shape), u8(*w_shape), np.array(9, np.uint8), np.array(99, np.uint8)], [T.INT32], **kind)
+
+
 quantised()
 normalisation()
 activations()
 attention()
 tables()
 trees()
+byte_convolutions()

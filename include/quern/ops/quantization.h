@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "quern/export.h"
+#include "quern/ops/convolution.h"
 #include "quern/tensor.h"
 
 /// Values stored as q = saturate(round(x / scale) + zero_point), read as (q - zero_point) * scale.
@@ -69,5 +70,18 @@ QUERN_API Tensor qlinear_matmul(const Quantized& a, const Quantized& b, const Qu
 /// `multiplier` f32 has one element or one for each slice of `axis`.
 QUERN_API Tensor requantize(const Tensor& acc, const Tensor& multiplier, int axis,
                             const Tensor& y_zero_point);
+
+/// The convolution of (x - x_zero) with (weight - weight_zero) in i32, as `conv`; i8 or u8. x_zero
+/// has one element, weight_zero one or [out].
+QUERN_API Tensor conv_integer(const Tensor& x, const Tensor& weight,
+                              const std::optional<Tensor>& x_zero = {},
+                              const std::optional<Tensor>& weight_zero = {},
+                              const ConvOptions& options = {});
+
+/// The convolution of x with weight plus bias, stored as `y`. x has one scale, the weight one or
+/// [out]; bias [out] i32 has their product as its scale.
+QUERN_API Tensor qlinear_conv(const Quantized& x, const Quantized& weight,
+                              const std::optional<Tensor>& bias, const Quantization& y,
+                              const ConvOptions& options = {});
 
 }  // namespace quern::ops

@@ -88,44 +88,10 @@ KernelPtr convolution(const Node& node, const ImportContext& context) {
   return std::make_unique<const Conv>(node, context, transposed);
 }
 
-/// Values minus their zero point, one for all or one for each place of axis 0, exactly.
-Tensor without_zero_point(const Tensor& x, const std::optional<Tensor>& zero_point) {
-  const Tensor wide = x.cast(DType::f64);
-  if (!zero_point) return wide;
-  const Tensor zero = zero_point->cast(DType::f64);
-  if (zero.numel() == 1) return ops::sub(wide, zero.reshape({}));
-  Shape shape = Shape::filled(x.rank(), 1);
-  shape[0] = zero.numel();
-  return ops::sub(wide, zero.reshape(shape));
-}
-
-/// The sums of a convolution of integers, exact in f64.
-Tensor convolve_integers(const Tensor& x, const Tensor& weight, const WindowAttributes& window,
-                         std::int64_t groups) {
-  const auto pads = window.pads(x.shape(), spatial_sizes(weight));
-  return ops::conv(x, weight, {},
-                   {.strides = window.strides,
-                    .dilations = window.dilations,
-                    .pads_begin = pads.begin,
-                    .pads_end = pads.end,
-                    .groups = groups});
-}
-
-KernelPtr conv_integer(const Node& node, const ImportContext&) {
-  const WindowAttributes window(node);
-  const std::int64_t groups = node.attributes.get("group", std::int64_t{1});
-  return make_kernel([window, groups](const Inputs& in) {
-    return convolve_integers(without_zero_point(in[0], in.find(2)),
-                             without_zero_point(in[1], in.find(3)), window, groups)
-        .cast(DType::i32);
-  });
-}
-
 constexpr auto kShapes = ShapesFrom::input_shapes;
 
 constexpr Operator kOperators[] = {
     {"Conv", 1, convolution<false>, kShapes},
-    {"ConvInteger", 10, conv_integer, kShapes},
     {"ConvTranspose", 1, convolution<true>, kShapes},
 };
 

@@ -1,5 +1,7 @@
 #include "core/format.h"
 #include "onnx/import/import.h"
+#include "onnx/import/window.h"
+#include "ops/byte_conv.h"
 #include "ops/byte_matrix.h"
 #include "quern/ops.h"
 
@@ -98,6 +100,62 @@ KernelPtr qlinear_matmul(const Node& node, const ImportContext& context) {
   });
 }
 
+/// ConvInteger and QLinearConv: a constant weight is packed once where pads do not follow from x.
+class IntegerConv {
+ public:
+  IntegerConv(const Node& node, const ImportContext& context, std::size_t weight, std::size_t zero)
+      : window_(node),
+        groups_(node.attributes.get("group", std::int64_t{1})),
+        weight_(weight),
+        zero_(zero) {
+    const Tensor* constant = context.graph.constant(node.input(weight));
+    const Tensor* zeros = context.graph.constant(node.input(zero));
+    const bool same_pads = node.attributes.get("auto_pad", "NOTSET") == "NOTSET";
+    if (constant == nullptr || constant->rank() < 3 || !same_pads) return;
+    if (node.has_input(zero) && zeros == nullptr) return;
+    packed_ =
+        make(*constant, zeros != nullptr ? std::optional(*zeros) : std::nullopt, constant->shape());
+  }
+
+  ops::ByteConv operator()(const Inputs& in) const {
+    if (packed_) return *packed_;
+    return make(in[weight_], in.find(zero_), in[0].shape());
+  }
+
+ private:
+  ops::ByteConv make(const Tensor& weight, const std::optional<Tensor>& zero,
+                     const Shape& src) const {
+    require(weight.rank() >= 3 && src.rank() == weight.rank(), "a source {} for a weight {}", src,
+            weight.shape());
+    const Shape kernel(std::span(weight.shape().begin() + 2, weight.shape().end()));
+    const auto pads = window_.pads(src, kernel);
+    return ops::ByteConv(weight, zero,
+                         {.strides = window_.strides,
+                          .dilations = window_.dilations,
+                          .pads_begin = pads.begin,
+                          .pads_end = pads.end,
+                          .groups = groups_});
+  }
+
+  WindowAttributes window_;
+  std::int64_t groups_;
+  std::size_t weight_, zero_;
+  std::optional<ops::ByteConv> packed_;
+};
+
+KernelPtr conv_integer(const Node& node, const ImportContext& context) {
+  return make_kernel([conv = IntegerConv(node, context, 1, 3)](const Inputs& in) {
+    return conv(in)(in[0], ops::single_zero("ConvInteger", in.find(2)), ops::Layout::channels_last);
+  });
+}
+
+KernelPtr qlinear_conv(const Node& node, const ImportContext& context) {
+  return make_kernel([conv = IntegerConv(node, context, 3, 5)](const Inputs& in) {
+    return conv(in)(quantized(in, 0), in[4], in.find(8), Quantization{in[6], in[7]},
+                    ops::Layout::channels_last);
+  });
+}
+
 // ---- com.microsoft ----
 
 Tensor scale_product(const Tensor& product, const Tensor& a_scale, const Tensor& b_scale,
@@ -191,9 +249,11 @@ constexpr auto kPure = Purity::deterministic;
 constexpr std::string_view kMicrosoft = "com.microsoft";
 
 constexpr Operator kOperators[] = {
+    {"ConvInteger", 10, conv_integer, kSame},
     {"DequantizeLinear", 10, dequantize_linear, kSame},
     {"DynamicQuantizeLinear", 11, dynamic_quantize_linear, kSame},
     {"MatMulInteger", 10, matmul_integer, kSame},
+    {"QLinearConv", 10, qlinear_conv, kSame},
     {"QLinearMatMul", 10, qlinear_matmul, kSame},
     {"QuantizeLinear", 10, quantize_linear, kSame},
 
