@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
 #ifdef QUERN_CLI_SERVE
   quern::cli::add_keys(app);
   quern::cli::add_usage(app);
+  quern::cli::add_serve(app);
 #endif
   try {
     app.parse(argc, argv);

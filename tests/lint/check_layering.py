@@ -7,7 +7,7 @@ from project import STANDARD_HEADERS
 
 MAP = "src/README.md"
 # What comes with the system and its compilers.
-SYSTEM = re.compile(r"((sys|netinet|arpa)/.*|netdb\.h|poll\.h|unistd\.h|fcntl\.h|sanitizer/.*)")
+SYSTEM = re.compile(r"((sys|netinet|arpa)/.*|netdb\.h|poll\.h|unistd\.h|fcntl\.h|pthread\.h|signal\.h|sanitizer/.*)")
 
 
 def column(project, key, value):

@@ -72,7 +72,7 @@ struct RequestLimits {
 struct Config {
   std::string host = "127.0.0.1";
   int port = 8080;          ///< 0: any that is free
-  int threads = 0;          ///< of the models' computation; 0: one for each CPU
+  int threads = 0;          ///< of an operation, in the whole process; 0: as RuntimeOptions say
   std::string ledger = {};  ///< the SQLite file of keys and usage; empty: usage is kept in memory
   std::string currency = "EUR";  ///< three letters (ISO 4217)
   std::vector<ModelConfig> models = {};

@@ -1,6 +1,8 @@
 #include "serve/http/worker_pool.h"
 
-#include <csignal>
+#include <pthread.h>
+#include <signal.h>
+
 #include <utility>
 
 namespace quern::serve {
@@ -37,6 +39,7 @@ void WorkerPool::submit(std::function<void()> job) {
 
 void WorkerPool::work() {
   block_broken_pipes();
+  pthread_setname_np(pthread_self(), "quern-http");
   std::unique_lock lock(mutex_);
   for (;;) {
     while (!jobs_.empty()) {

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "quern/export.h"
+#include "quern/llm.h"
+#include "quern/onnx.h"
+#include "quern/serve/accounts.h"
+#include "quern/serve/client.h"
+#include "quern/serve/config.h"
+
+namespace quern::serve {
+
+/// How requests to an ONNX model are run together, where the first axis of all its inputs and
+/// outputs is dynamic and of one name.
+struct BatchOptions {
+  std::int64_t max_batch = 64;             ///< rows of one run at most
+  std::chrono::milliseconds max_delay{2};  ///< that a request waits for others
+};
+
+/// Models behind an HTTP API in the shape of OpenAI's, that meters every caller:
+///
+///     GET  /                       a page to chat with the models and to see what was used
+///     POST /v1/chat/completions    streamed by server-sent events, or not
+///     POST /v1/completions         likewise
+///     GET  /v1/models, /v1/models/{model}
+///     GET  /v1/usage               of the caller's own key, by day and model
+///     POST /v2/models/{model}/infer          the Open Inference Protocol, for ONNX models
+///     GET  /v2, /v2/models/{model}, /v2/models/{model}/ready, /v2/health/live, /v2/health/ready
+///     GET  /healthz, /readyz, /metrics
+///
+/// Prompts and answers are neither stored nor logged. Where the configuration has plans, all of /v1
+/// and /v2/models ask for a key. Threads and sockets are the server's own; the host's threads stay
+/// free.
+///
+/// Safe to use from several threads at once.
+class QUERN_API Server {
+ public:
+  /// Opens the ledger; loads no model and binds no port. Throws: `invalid_argument` for what the
+  /// configuration must not hold, or an address beyond this machine where no keys are asked for;
+  /// what Accounts throws.
+  explicit Server(const Config& config = {});
+  Server(Server&&) noexcept;
+  Server& operator=(Server&&) noexcept;
+  /// Stops at once.
+  ~Server();
+
+  /// Serves a model under a name; before or after `start`. Throws: `invalid_argument` for a name
+  /// that is empty or taken.
+  void add(const std::string& name, const llm::Model& model,
+           const llm::EngineOptions& options = {});
+  void add(const std::string& name, const onnx::Model& model, const BatchOptions& options = {});
+
+  /// Loads the configuration's models, binds and serves. Returns when requests are taken. Throws:
+  /// what loading throws; `invalid_argument` where the address cannot be bound.
+  void start();
+
+  /// The port that is bound; 0 before `start`.
+  int port() const noexcept;
+  /// Blocks until the server is stopped.
+  void wait();
+  /// Takes no more requests, lets those that run end within `drain`, and cancels the others. What
+  /// was generated is billed. Does nothing where the server is stopped.
+  void stop(std::chrono::milliseconds drain = std::chrono::milliseconds{0});
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quern::serve

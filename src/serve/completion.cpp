@@ -1,0 +1,248 @@
+#include "serve/completion.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "serve/mailbox.h"
+#include "serve/sse.h"
+
+namespace quern::serve {
+namespace {
+
+using std::chrono::milliseconds;
+using Deadline = std::chrono::steady_clock::time_point;
+
+constexpr milliseconds kLookInterval{50};  // at which a client that left is noticed
+
+std::string_view reason_of(const llm::Reply& reply, bool client_left) {
+  if (reply.finish_reason != llm::FinishReason::cancelled) return to_string(reply.finish_reason);
+  return client_left ? "cancelled" : "length";  // the time for one request is over
+}
+
+Json describe(const llm::Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+}
+
+/// A completion while it is generated and answered.
+class Run {
+ public:
+  Run(Exchange& exchange, Completion completion, CompletionFormat& format)
+      : exchange_(exchange),
+        completion_(std::move(completion)),
+        format_(format),
+        choices_(completion_.prompts.size() * static_cast<std::size_t>(completion_.n)),
+        mailbox_(choices_) {}
+
+  void admit() {
+    Demand demand{.model = completion_.model->name};
+    for (const auto& prompt : completion_.prompts) {
+      demand.prompt_tokens += static_cast<std::int64_t>(prompt.size());
+    }
+    demand.completion_tokens = completion_.options.max_tokens * static_cast<std::int64_t>(choices_);
+    admission_ = exchange_.service.meter.admit(exchange_.caller, demand);
+    const Decision& decision = admission_.decision();
+    if (!admission_.allowed()) {
+      throw ApiError(decision.status, decision.message,
+                     {.type = decision.type, .code = decision.code, .headers = decision.headers()});
+    }
+    for (const auto& [name, value] : decision.headers()) exchange_.reply.set_header(name, value);
+  }
+
+  void submit() {
+    for (std::size_t choice = 0; choice < choices_; ++choice) {
+      const auto n = static_cast<std::size_t>(completion_.n);
+      llm::Request request{.prompt = completion_.prompts[choice / n],
+                           .options = completion_.options,
+                           .tenant = exchange_.caller.account == 0
+                                         ? std::string{}
+                                         : std::to_string(exchange_.caller.account),
+                           .priority = admission_.priority(),
+                           .done = [this] { mailbox_.finish(); }};
+      request.options.seed += choice % n;
+      if (completion_.stream) {
+        request.callback = [this, choice](const llm::Delta& delta) {
+          mailbox_.put(choice, delta);
+          return Flow::keep_going;
+        };
+      }
+      generations_.push_back(completion_.model->engine.submit(std::move(request)));
+    }
+  }
+
+  void answer_whole() {
+    follow([](const auto&) { return true; });
+    collect();
+    bill();
+    if (left_) return;
+    Json choices = Json::array();
+    for (std::size_t i = 0; i < choices_; ++i) {
+      choices.push_back(format_.whole(i, replies_[i], reason_of(replies_[i], left_)));
+    }
+    exchange_.reply.send(200, kJson,
+                         dump({{"id", id()},
+                               {"object", format_.object()},
+                               {"created", created_},
+                               {"model", completion_.model->name},
+                               {"choices", std::move(choices)},
+                               {"usage", describe(usage_)}}));
+  }
+
+  void answer_streamed() {
+    EventStream events(exchange_.reply);
+    for (std::size_t i = 0; i < choices_; ++i) {
+      if (const Json opening = format_.opening(i); !opening.is_null()) events.add(chunk(opening));
+    }
+    left_ = !events.flush();
+    try {
+      follow([&](const std::vector<Mailbox::Piece>& pieces) {
+        for (const auto& [choice, text, logprobs] : pieces) {
+          events.add(chunk(format_.grown(choice, text, logprobs)));
+        }
+        return pieces.empty() || events.flush();
+      });
+      collect();
+      bill();
+    } catch (const std::exception&) {
+      events.add(error_body(500, "the server failed"));
+      events.flush();
+      throw;
+    }
+    if (!left_) close(events);
+  }
+
+ private:
+  /// Hands what is generated to `write` until all of it is there; cancels where the client has
+  /// left, which `write` may say too, or the time is over.
+  template <class Write>
+  void follow(const Write& write) {
+    const Deadline end = exchange_.request.started +
+                         std::chrono::seconds(exchange_.service.config.limits.max_request_seconds);
+    Deadline look = Deadline::clock::now() + kLookInterval;
+    std::vector<Mailbox::Piece> pieces;
+    for (bool finished = false; !finished;) {
+      finished = mailbox_.take(pieces, kLookInterval);
+      if (!left_) left_ = !write(pieces);
+      const Deadline now = Deadline::clock::now();
+      if (!left_ && !finished && now >= look) {
+        left_ = exchange_.reply.gone();
+        look = now + kLookInterval;
+      }
+      if (left_ || now >= end) {
+        for (llm::Generation& generation : generations_) generation.cancel();
+      }
+    }
+  }
+
+  void collect() {
+    for (std::size_t i = 0; i < choices_; ++i) {
+      replies_.push_back(generations_[i].wait());
+      const llm::Reply& reply = replies_.back();
+      if (i % static_cast<std::size_t>(completion_.n) == 0) {  // a prompt is counted once
+        usage_.prompt_tokens += reply.usage.prompt_tokens;
+        usage_.cached_tokens += reply.usage.cached_tokens;
+      }
+      usage_.completion_tokens += reply.usage.completion_tokens;
+      measure(reply);
+    }
+    measure_tokens();
+  }
+
+  void measure(const llm::Reply& reply) {
+    Metrics& metrics = exchange_.service.metrics;
+    const std::int64_t tokens = reply.usage.completion_tokens;
+    if (tokens > 0) {
+      metrics.observe("quern_time_to_first_token_seconds", labels_,
+                      reply.timings.queue_seconds + reply.timings.prefill_seconds);
+    }
+    if (tokens > 1) {
+      metrics.observe("quern_time_per_token_seconds", labels_,
+                      reply.timings.decode_seconds / static_cast<double>(tokens - 1));
+    }
+  }
+
+  void measure_tokens() {
+    Metrics& metrics = exchange_.service.metrics;
+    metrics.add("quern_prompt_tokens_total", labels_, static_cast<double>(usage_.prompt_tokens));
+    metrics.add("quern_cached_tokens_total", labels_, static_cast<double>(usage_.cached_tokens));
+    metrics.add("quern_completion_tokens_total", labels_,
+                static_cast<double>(usage_.completion_tokens));
+    if (left_) metrics.add("quern_cancelled_total", labels_);
+  }
+
+  /// Returns when the request is in the ledger.
+  void bill() {
+    const auto latency = Deadline::clock::now() - exchange_.request.started;
+    exchange_.service.meter
+        .finish(std::move(admission_),
+                {.id = exchange_.id,
+                 .finish_reason = std::string(reason_of(replies_.front(), left_)),
+                 .prompt_tokens = usage_.prompt_tokens,
+                 .completion_tokens = usage_.completion_tokens,
+                 .latency = std::chrono::duration_cast<std::chrono::microseconds>(latency)})
+        .wait();
+  }
+
+  void close(EventStream& events) {
+    for (std::size_t i = 0; i < choices_; ++i) {
+      events.add(chunk(format_.closing(i, reason_of(replies_[i], left_))));
+    }
+    if (completion_.include_usage) events.add(frame("", dump(describe(usage_))));
+    events.add("[DONE]");
+    if (events.flush()) exchange_.reply.end();
+  }
+
+  std::string chunk(const Json& choice) { return frame(dump(choice), "null"); }
+
+  std::string frame(std::string_view choice, std::string_view usage) {
+    if (head_.empty()) {
+      head_ = dump({{"id", id()},
+                    {"object", format_.chunk_object()},
+                    {"created", created_},
+                    {"model", completion_.model->name}});
+      head_.pop_back();
+    }
+    if (!completion_.include_usage) return fmt::format("{},\"choices\":[{}]}}", head_, choice);
+    return fmt::format("{},\"choices\":[{}],\"usage\":{}}}", head_, choice, usage);
+  }
+
+  /// That of the request with the route's own beginning.
+  std::string id() const {
+    return fmt::format("{}{}", format_.id_prefix(),
+                       exchange_.id.substr(exchange_.id.find('_') + 1));
+  }
+
+  Exchange& exchange_;
+  const Completion completion_;
+  CompletionFormat& format_;
+  const std::size_t choices_;
+  const Labels labels_{{"model", completion_.model->name}};
+  const std::int64_t created_ =
+      std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  Admission admission_;
+  Mailbox mailbox_;
+  std::vector<llm::Generation> generations_;  // after what their callbacks use
+  std::vector<llm::Reply> replies_;
+  llm::Usage usage_;
+  std::string head_;   ///< of each chunk, without the brace that ends it
+  bool left_ = false;  ///< the client
+};
+
+}  // namespace
+
+void complete(Exchange& exchange, Completion completion, CompletionFormat& format) {
+  const bool stream = completion.stream;
+  Run run(exchange, std::move(completion), format);
+  run.admit();
+  run.submit();
+  if (stream) {
+    run.answer_streamed();
+  } else {
+    run.answer_whole();
+  }
+}
+
+}  // namespace quern::serve

@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include "serve/completion.h"
+
+namespace quern::serve {
+namespace {
+
+constexpr std::int64_t kMaxChoices = 16;
+constexpr std::size_t kMaxStops = 16;
+constexpr std::size_t kMaxStopBytes = 1024;
+
+std::vector<std::string> read_stop(Members& members) {
+  const Json* stop = members.find("stop");
+  if (stop == nullptr) return {};
+  std::vector<std::string> result;
+  for (const Json& text : stop->is_array() ? *stop : Json::array({*stop})) {
+    if (!text.is_string()) members.wrong_type("stop", "a string or an array of strings");
+    result.push_back(text.get<std::string>());
+    if (result.back().empty() || result.back().size() > kMaxStopBytes) {
+      throw bad_member("stop", fmt::format("stop: a string has 1 to {} bytes", kMaxStopBytes));
+    }
+  }
+  if (result.size() > kMaxStops) {
+    throw bad_member("stop", fmt::format("stop: at most {} strings", kMaxStops));
+  }
+  return result;
+}
+
+void read_stream(Members& members, Completion& completion) {
+  completion.stream = members.boolean("stream").value_or(false);
+  const Json* options = members.find("stream_options");
+  if (options == nullptr) return;
+  if (!completion.stream) {
+    throw bad_member("stream_options", "stream_options: only where stream is true");
+  }
+  Members inner(*options, "stream_options.");
+  completion.include_usage = inner.boolean("include_usage").value_or(false);
+  inner.only("include_obfuscation", false);
+  inner.no_others();
+}
+
+std::int64_t read_max_tokens(Exchange& exchange, Members& members, const Completion& completion) {
+  std::size_t prompt = 0;
+  for (const auto& tokens : completion.prompts) prompt = std::max(prompt, tokens.size());
+  const std::int64_t context = completion.model->engine.model().context_length();
+  const std::int64_t room = context - static_cast<std::int64_t>(prompt);
+  if (room < 1) {
+    throw ApiError(
+        400, fmt::format("the prompt has {} tokens, and the model's context {}", prompt, context),
+        {.code = "context_length_exceeded"});
+  }
+  const std::int64_t most = exchange.service.config.limits.max_tokens;
+  const auto older = members.integer("max_tokens", 1, most);
+  const auto newer = members.integer("max_completion_tokens", 1, most);
+  return std::min(room, newer ? *newer : older.value_or(most));
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+void ignore_bookkeeping(Members& members) {
+  for (const char* name :
+       {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}) {
+    members.ignore(name);
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<LanguageModel> find_model(Exchange& exchange, Members& members) {
+  members.need("model");
+  const std::string name = *members.string("model");
+  auto model = exchange.service.models.language_model(name);
+  if (model && exchange.service.meter.may_use(exchange.caller, name)) return model;
+  throw ApiError(404, fmt::format("model: \"{}\" does not exist, or is not for your plan", name),
+                 {.param = "model", .code = "model_not_found"});
+}
+
+void read_options(Exchange& exchange, Members& members, Completion& completion) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  const auto number = [&](std::string_view name, double low, double high, double fallback) {
+    return static_cast<float>(members.number(name, low, high).value_or(fallback));
+  };
+  llm::GenerateOptions& options = completion.options;
+  read_stream(members, completion);
+  completion.n = members.integer("n", 1, kMaxChoices).value_or(1);
+  options.max_tokens = read_max_tokens(exchange, members, completion);
+  options.temperature = number("temperature", 0, 2, 1);
+  options.top_p = number("top_p", kLeast, 1, 1);
+  options.top_k = static_cast<int>(members.integer("top_k", 0, 1'000'000).value_or(0));
+  options.min_p = number("min_p", 0, 1, 0);
+  options.frequency_penalty = number("frequency_penalty", -2, 2, 0);
+  options.presence_penalty = number("presence_penalty", -2, 2, 0);
+  options.repetition_penalty = number("repetition_penalty", kLeast, kMost, 1);
+  options.stop = read_stop(members);
+  const auto seed = members.integer("seed", std::numeric_limits<std::int64_t>::min(),
+                                    std::numeric_limits<std::int64_t>::max());
+  options.seed = seed ? static_cast<std::uint64_t>(*seed) : random_seed();
+  options.ignore_stop_tokens = members.boolean("ignore_eos").value_or(false);
+  members.only("logit_bias", Json::object());
+  ignore_bookkeeping(members);
+}
+
+}  // namespace quern::serve

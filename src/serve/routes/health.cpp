@@ -1,0 +1,16 @@
+#include "serve/api_error.h"
+#include "serve/routes/table.h"
+
+namespace quern::serve {
+
+void health(Exchange& exchange) { exchange.reply.send(200, kJson, R"({"status":"ok"})"); }
+
+void readiness(Exchange& exchange) {
+  if (exchange.service.draining) {
+    exchange.reply.send(503, kJson, R"({"status":"draining"})");
+  } else {
+    exchange.reply.send(200, kJson, R"({"status":"ready"})");
+  }
+}
+
+}  // namespace quern::serve

@@ -1,0 +1,45 @@
+#include <unistd.h>
+
+#include <fstream>
+
+#include "serve/routes/table.h"
+
+namespace quern::serve {
+namespace {
+
+double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  double total = 0;
+  double resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+void measure(Service& service) {
+  for (const auto& model : service.models.language_models()) {
+    const llm::EngineStatistics now = model->engine.statistics();
+    const Labels labels{{"model", model->name}};
+    const auto set = [&](std::string_view name, std::int64_t value) {
+      service.metrics.set(name, labels, static_cast<double>(value));
+    };
+    set("quern_queued_requests", now.queued);
+    set("quern_running_requests", now.running);
+    set("quern_batch_size", now.batch_requests);
+    set("quern_kv_pages_used", now.kv_pages_used);
+    set("quern_kv_pages_total", now.kv_pages_total);
+  }
+  service.metrics.set("quern_resident_memory_bytes", {}, resident_bytes());
+  if (service.connections) {
+    service.metrics.set("quern_connections", {}, static_cast<double>(service.connections()));
+  }
+}
+
+}  // namespace
+
+void metrics(Exchange& exchange) {
+  measure(exchange.service);
+  exchange.reply.send(200, "text/plain; version=0.0.4; charset=utf-8",
+                      exchange.service.metrics.text());
+}
+
+}  // namespace quern::serve

@@ -1,0 +1,111 @@
+#include <condition_variable>
+#include <mutex>
+
+#include "quern/runtime.h"
+#include "quern/serve.h"
+#include "serve/error.h"
+#include "serve/http/transport.h"
+#include "serve/router.h"
+
+namespace quern::serve {
+namespace {
+
+TransportOptions transport_options(const Config& config) {
+  const RequestLimits& limits = config.limits;
+  return {.host = config.host,
+          .port = config.port,
+          .certificate = config.tls.certificate,
+          .private_key = config.tls.private_key,
+          .limits = {.max_header_bytes = limits.max_header_bytes,
+                     .max_body_bytes = limits.max_body_bytes,
+                     .max_connections = limits.max_connections,
+                     .idle_time = std::chrono::seconds(limits.idle_seconds)}};
+}
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(const Config& config) : service(config) {}
+
+  void load_models() {
+    for (const ModelConfig& model : service.config.models) {
+      if (model.path.ends_with(".onnx")) {
+        service.models.add(
+            model.name, onnx::Model::load(model.path),
+            BatchOptions{model.max_batch, std::chrono::milliseconds(model.max_delay_ms)});
+        continue;
+      }
+      service.models.add(
+          model.name,
+          llm::Model::load(model.path, {.accuracy = model.exact ? Accuracy::exact : Accuracy::fast,
+                                        .context_length = model.context_length}),
+          {.max_running = model.max_batch, .max_queued = service.config.limits.max_queue});
+    }
+  }
+
+  Service service;
+  std::unique_ptr<Transport> transport;  // after what its threads use
+  std::mutex mutex;
+  std::condition_variable stopped_news;
+  bool stopped = false;
+};
+
+Server::Server(const Config& config) {
+  check(config);
+  require(!config.plans.empty() || is_loopback(config.host),
+          "serve: host \"{}\" is open to other machines, which takes plans and keys", config.host);
+  impl_ = std::make_unique<Impl>(config);
+  if (config.threads > 0) {
+    RuntimeOptions options = runtime_options();
+    options.threads = config.threads;
+    configure(options);
+  }
+}
+
+Server::Server(Server&&) noexcept = default;
+Server& Server::operator=(Server&&) noexcept = default;
+Server::~Server() {
+  if (impl_) stop();
+}
+
+void Server::add(const std::string& name, const llm::Model& model,
+                 const llm::EngineOptions& options) {
+  impl_->service.models.add(name, model, options);
+}
+
+void Server::add(const std::string& name, const onnx::Model& model, const BatchOptions& options) {
+  impl_->service.models.add(name, model, options);
+}
+
+void Server::start() {
+  require(impl_->transport == nullptr, "serve: the server was started before");
+  impl_->load_models();
+  impl_->transport = std::make_unique<Transport>(
+      transport_options(impl_->service.config),
+      [service = &impl_->service](const Request& request, Reply& reply) {
+        route(*service, request, reply);
+      });
+  impl_->service.connections = [transport = impl_->transport.get()] {
+    return transport->connections();
+  };
+  impl_->transport->start();
+}
+
+int Server::port() const noexcept { return impl_->transport ? impl_->transport->port() : 0; }
+
+void Server::wait() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->stopped_news.wait(lock, [this] { return impl_->stopped; });
+}
+
+void Server::stop(std::chrono::milliseconds drain) {
+  impl_->service.draining = true;
+  if (impl_->transport) impl_->transport->stop(drain);
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopped = true;
+  }
+  impl_->stopped_news.notify_all();
+}
+
+}  // namespace quern::serve

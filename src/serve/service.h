@@ -1,0 +1,37 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "quern/serve/config.h"
+#include "serve/http/message.h"
+#include "serve/meter.h"
+#include "serve/metrics.h"
+#include "serve/models.h"
+
+namespace quern::serve {
+
+/// What all routes share. Safe to use from several threads at once.
+struct Service {
+  explicit Service(const Config& its_config);
+
+  Config config;
+  Meter meter;
+  Models models;
+  Metrics metrics;
+  std::atomic<bool> draining{false};
+  std::function<std::int64_t()> connections;  ///< how many clients are connected
+};
+
+/// One request on its way through a route.
+struct Exchange {
+  Service& service;
+  const Request& request;
+  Reply& reply;
+  std::string id;         ///< the request's, made by the server
+  Caller caller = {};     ///< where the route asks for keys
+  std::string name = {};  ///< what stands for {} in the route's path
+};
+
+}  // namespace quern::serve

@@ -1,0 +1,189 @@
+#include "quern/serve/client.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "serve/http/transport.h"
+#include "serve/running_server.h"
+#include "support/error_code.h"
+
+namespace quern::serve {
+namespace {
+
+using std::chrono::milliseconds;
+
+const std::vector<ChatMessage> kMessages{{"user", "Tell me a story."}};
+
+Client client_of(RunningServer& server) {
+  return Client({.url = "http://127.0.0.1:" + std::to_string(server.port()), .max_retries = 0});
+}
+
+ClientOptions impatient(int port) {
+  return {.url = "http://127.0.0.1:" + std::to_string(port),
+          .max_retries = 3,
+          .first_delay = milliseconds{1}};
+}
+
+const std::string kAnswer =
+    R"({"choices":[{"message":{"content":"fine"},"finish_reason":"stop"}],"usage":{}})";
+
+ErrorCode code_of_models(Client& client) {
+  return code_of([&] { client.models(); });
+}
+
+}  // namespace
+
+TEST_CASE("a client gets what the server generates, streamed or not") {
+  RunningServer server;
+  Client client = client_of(server);
+  CHECK(client.models() == std::vector<std::string>{"story"});
+  const llm::GenerateOptions options{.max_tokens = 20, .temperature = 0};
+  const ChatReply whole = client.chat("story", kMessages, options);
+  CHECK(whole.finish_reason == "length");
+  CHECK(whole.usage.completion_tokens == 20);
+  std::string text;
+  const ChatReply streamed = client.chat("story", kMessages, options, [&](std::string_view piece) {
+    text += piece;
+    return Flow::keep_going;
+  });
+  CHECK(streamed.text == whole.text);
+  CHECK(text == whole.text);
+  CHECK(streamed.usage.completion_tokens == 20);
+  const UsageReport usage = client.usage();
+  REQUIRE(usage.days.size() == 1);
+  CHECK(usage.days[0].completion_tokens == 40);
+  CHECK(usage.days[0].model == "story");
+}
+
+TEST_CASE("a callback stops an answer") {
+  RunningServer server;
+  Client client = client_of(server);
+  const ChatReply reply = client.chat("story", kMessages, {.max_tokens = 400},
+                                      [](std::string_view) { return Flow::stop; });
+  CHECK(reply.finish_reason == "cancelled");
+  CHECK_FALSE(reply.text.empty());
+  CHECK(client.models().size() == 1);
+}
+
+TEST_CASE("what a callback throws comes through") {
+  RunningServer server;
+  Client client = client_of(server);
+  const auto ask = [&] {
+    client.chat("story", kMessages, {},
+                [](std::string_view) -> Flow { throw std::runtime_error("mine"); });
+  };
+  CHECK_THROWS_WITH(ask(), "mine");
+}
+
+TEST_CASE("the server's refusals are errors that say what it said") {
+  RunningServer server;
+  Client client = client_of(server);
+  CHECK_THROWS_WITH_AS(client.chat("other", kMessages),
+                       doctest::Contains("HTTP 404: model: \"other\""), Error);
+  CHECK_THROWS_WITH_AS(client.chat("story", kMessages, {.temperature = 9}),
+                       doctest::Contains("temperature"), Error);
+  CHECK_THROWS_AS(client.usage("yesterday"), Error);
+}
+
+TEST_CASE("429 and 5xx are tried again, other refusals are not") {
+  std::atomic<int> asked{0};
+  std::atomic<int> status{503};
+  Transport server({}, [&](const Request&, Reply& reply) {
+    if (++asked < 3) return reply.send(status, "application/json", R"({"error":{"message":"no"}})");
+    reply.send(200, "application/json", kAnswer);
+  });
+  server.start();
+  Client client(impatient(server.port()));
+  CHECK(client.chat("m", kMessages).text == "fine");
+  CHECK(asked == 3);
+  asked = 0;
+  status = 429;
+  CHECK(client.chat("m", kMessages).text == "fine");
+  asked = 0;
+  status = 400;
+  CHECK_THROWS_AS(client.chat("m", kMessages), Error);
+  CHECK(asked == 1);
+  asked = -100;
+  status = 503;
+  CHECK(code_of_models(client) == ErrorCode::busy);
+  CHECK(asked == -96);
+}
+
+TEST_CASE("a server that cannot be reached is an error after retries") {
+  int port = 0;
+  {
+    Transport closed({}, [](const Request&, Reply&) {});
+    port = closed.port();
+  }
+  Client client(impatient(port));
+  CHECK(code_of_models(client) == ErrorCode::internal);
+}
+
+TEST_CASE("cancel ends a request that waits, and a delay before a retry") {
+  std::promise<void> entered;
+  std::atomic<bool> answer_busy{false};
+  Transport server({}, [&](const Request&, Reply& reply) {
+    if (answer_busy) {
+      reply.set_header("Retry-After", "60");
+      reply.send(429, "application/json", "{}");
+    }
+    entered.set_value();
+    while (!answer_busy && !reply.gone()) std::this_thread::yield();
+  });
+  server.start();
+  Client client(impatient(server.port()));
+  for (const bool busy : {false, true}) {
+    answer_busy = busy;
+    entered = {};
+    auto code = std::async(std::launch::async, [&] { return code_of_models(client); });
+    entered.get_future().wait();
+    while (code.wait_for(milliseconds{0}) != std::future_status::ready) client.cancel();
+    CHECK(code.get() == ErrorCode::cancelled);
+  }
+}
+
+TEST_CASE("a server that says nothing is given up after the time for reading") {
+  Transport server({}, [](const Request&, Reply& reply) {
+    while (!reply.gone()) std::this_thread::yield();
+  });
+  server.start();
+  ClientOptions options = impatient(server.port());
+  options.read_timeout = milliseconds{50};
+  options.max_retries = 0;
+  Client client(options);
+  CHECK(code_of_models(client) == ErrorCode::internal);
+}
+
+TEST_CASE("answers of another shape are the server's failure") {
+  std::string body;
+  Transport server(
+      {}, [&](const Request&, Reply& reply) { reply.send(200, "application/json", body); });
+  server.start();
+  Client client(impatient(server.port()));
+  for (const char* text : {"", "[]", "{}", "{\"choices\":5}", "{\"choices\":[]}", "nonsense"}) {
+    CAPTURE(text);
+    body = text;
+    CHECK_THROWS_AS(client.chat("m", kMessages), Error);
+  }
+}
+
+TEST_CASE("TLS is spoken with a certificate that the client trusts, and no other") {
+  RunningServer server(Config{.tls = {.certificate = "tests/data/serve/certificate.pem",
+                                      .private_key = "tests/data/serve/private_key.pem"}});
+  ClientOptions options{.url = "https://localhost:" + std::to_string(server.port()),
+                        .ca_certificate = "tests/data/serve/certificate.pem",
+                        .max_retries = 0};
+  Client trusting(options);
+  CHECK(trusting.models().size() == 1);
+  CHECK(trusting.chat("story", kMessages, {.max_tokens = 5}).usage.completion_tokens == 5);
+  options.ca_certificate.clear();
+  Client wary(options);
+  CHECK(code_of_models(wary) == ErrorCode::internal);
+}
+
+TEST_CASE("a malformed url is refused") { CHECK_THROWS_AS(Client({.url = "ftp://x"}), Error); }
+
+}  // namespace quern::serve
