@@ -15,6 +15,7 @@
 #include <thread>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "serve/api_error.h"
 #include "serve/error.h"
@@ -177,11 +178,17 @@ struct Transport::Impl {
     none_active.notify_all();
   }
 
+  /// Closes what was silent too long. They are no longer counted when their clients see it.
   void sweep() {
+    std::vector<std::shared_ptr<Connection>> silent;
     const std::lock_guard lock(mutex);
     const Deadline now = Deadline::clock::now();
-    open -= static_cast<std::int64_t>(
-        std::erase_if(idle, [&](const auto& entry) { return entry.second.until <= now; }));
+    std::erase_if(idle, [&](auto& entry) {
+      if (entry.second.until > now) return false;
+      silent.push_back(std::move(entry.second.connection));
+      return true;
+    });
+    open -= std::ssize(silent);
   }
 
   void stop(std::chrono::milliseconds drain) {

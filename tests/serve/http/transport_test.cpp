@@ -100,7 +100,8 @@ TEST_CASE("what is too large, too slow or malformed gets a clear answer") {
       {std::string("\x16\x03\x01\x02\x00\n", 6), "400"},
   };
   for (const auto& [sent, status] : cases) {
-    CAPTURE(sent.substr(0, 80));
+    const std::string beginning = sent.substr(0, 80);
+    CAPTURE(beginning);
     RawClient client(transport.port());
     client.send(sent);
     const std::string answer = client.read_all();
