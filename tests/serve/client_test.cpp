@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cmath>
 #include <future>
 #include <thread>
 
@@ -76,6 +77,26 @@ TEST_CASE("what a callback throws comes through") {
                 [](std::string_view) -> Flow { throw std::runtime_error("mine"); });
   };
   CHECK_THROWS_WITH(ask(), "mine");
+}
+
+TEST_CASE("a client runs an ONNX model on tensors") {
+  RunningServer server;
+  server.server().add("a model/100%?", onnx::Model::load("tests/data/serve/affine.onnx"));
+  Client client = client_of(server);
+  const Tensor x = Tensor::from({1.f, 0.f, 0.f, 0.f, 1.f, NAN}, {2, 3});
+  const onnx::Values outputs = client.infer("a model/100%?", {{"x", x}});
+  REQUIRE(outputs.size() == 2);
+  const Tensor y = outputs.at("y");
+  REQUIRE(y.shape() == Shape{2, 2});
+  CHECK(y.at<float>({0, 0}) == 1.5f);
+  CHECK(y.at<float>({0, 1}) == 1.5f);
+  CHECK(std::isnan(y.at<float>({1, 0})));
+  CHECK_THROWS_WITH_AS(client.infer("a model/100%?", {{"z", x}}), doctest::Contains("HTTP 400"),
+                       Error);
+  CHECK(code_of([&] { client.infer("other", {{"x", x}}); }) == ErrorCode::not_found);
+  CHECK(code_of([&] {
+          client.infer("a model/100%?", {{"x", onnx::Value()}});
+        }) == ErrorCode::invalid_argument);
 }
 
 TEST_CASE("the server's refusals are errors that say what it said") {
@@ -167,6 +188,11 @@ TEST_CASE("answers of another shape are the server's failure") {
     CAPTURE(text);
     body = text;
     CHECK_THROWS_AS(client.chat("m", kMessages), Error);
+  }
+  for (const char* text : {"{}", R"({"outputs":[5]})", R"({"outputs":[{"name":"y"}]})"}) {
+    CAPTURE(text);
+    body = text;
+    CHECK(code_of([&] { client.infer("m", {}); }) == ErrorCode::internal);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "quern/export.h"
 #include "quern/llm.h"
+#include "quern/onnx.h"
 
 namespace quern::serve {
 
@@ -68,6 +69,12 @@ class QUERN_API Client {
   ChatReply chat(std::string_view model, std::span<const ChatMessage> messages,
                  const llm::GenerateOptions& options = {},
                  const llm::StreamCallback& callback = {});
+
+  /// Runs an ONNX model on tensors by their names (the Open Inference Protocol), and gives all of
+  /// its outputs. Numbers travel as JSON: what is not finite arrives as NaN. Throws also:
+  /// `invalid_argument` for inputs that are not tensors; `unsupported` for dtypes that the protocol
+  /// lacks.
+  onnx::Values infer(std::string_view model, const onnx::Values& inputs);
 
   /// What the key has used in a month ("2026-11"; empty: the current one).
   UsageReport usage(std::string_view month = {});

@@ -1,5 +1,7 @@
 #include "quern/serve/client.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <condition_variable>
@@ -9,6 +11,7 @@
 #include "serve/client/event_reader.h"
 #include "serve/client/http_client.h"
 #include "serve/error.h"
+#include "serve/infer/tensor_json.h"
 #include "serve/members.h"
 
 namespace quern::serve {
@@ -58,7 +61,25 @@ auto read(std::string_view path, const Read& read_it) {
     return read_it();
   } catch (const Json::exception&) {
     fail(ErrorCode::internal, "client: {}: the answer has another shape than expected", path);
+  } catch (const ApiError& error) {
+    fail(ErrorCode::internal, "client: {}: the answer has a tensor that is wrong: {}", path,
+         error.what());
   }
+}
+
+/// A name as a part of a path.
+std::string percent_encoded(std::string_view name) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  std::string encoded;
+  for (const char c : name) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
 }
 
 Json body_of(std::string_view model, std::span<const ChatMessage> messages,
@@ -246,6 +267,21 @@ ChatReply Client::chat(std::string_view model, std::span<const ChatMessage> mess
     fail(ErrorCode::internal, "client: {}: the answer broke off", path);
   }
   return reply;
+}
+
+onnx::Values Client::infer(std::string_view model, const onnx::Values& inputs) {
+  const std::string path = fmt::format("/v2/models/{}/infer", percent_encoded(model));
+  Json tensors = Json::array();
+  for (const auto& [name, value] : inputs) tensors.push_back(tensor_to_json(name, value.tensor()));
+  const std::string body = dump({{"inputs", std::move(tensors)}});
+  const Json json = parse(impl_->send("POST", path, body).body, path);
+  return read(path, [&] {
+    onnx::Values outputs;
+    for (const Json& output : json.at("outputs")) {
+      outputs.insert(tensor_from_json(output, fmt::format("outputs[{}].", outputs.size())));
+    }
+    return outputs;
+  });
 }
 
 UsageReport Client::usage(std::string_view month) {

@@ -89,6 +89,10 @@ bool read_element(const Json& json, T& value) {
       value = static_cast<T>(number);
     }
   } else {
+    if (json.is_null()) {
+      value = T(std::numeric_limits<float>::quiet_NaN());
+      return true;
+    }
     if (!json.is_number()) return false;
     if constexpr (std::is_same_v<T, double>) {
       value = json.get<double>();

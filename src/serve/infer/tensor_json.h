@@ -9,10 +9,10 @@
 namespace quern::serve {
 
 /// A tensor as the Open Inference Protocol writes it: name, shape, datatype, and data, flat or
-/// nested. `path` is where it stands in the request: "inputs[0].". Throws: ApiError.
+/// nested; null is NaN. `path` is where it stands in the request: "inputs[0].". Throws: ApiError.
 std::pair<std::string, Tensor> tensor_from_json(const Json& json, const std::string& path);
 
-/// Values that JSON lacks (NaN, infinities) are null. Throws: `unsupported` for a dtype that the
+/// NaN and infinities, which JSON lacks, are null. Throws: `unsupported` for a dtype that the
 /// protocol lacks.
 Json tensor_to_json(const std::string& name, const Tensor& tensor);
 
