@@ -1,98 +1,141 @@
+#ifdef QUERN_PROGRAM
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include <atomic>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "quern/serve/accounts.h"
+#include "serve/running_server.h"
 #include "serve/schema.h"
+#include "serve/server_process.h"
 #include "support/temporary_folder.h"
 
 namespace quern::serve {
 namespace {
 
+using Json = nlohmann::json;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kKills = 10;
+#else
 constexpr int kKills = 200;
-constexpr long kNumbersOfARun = 1'000'000;
+#endif
+constexpr int kClients = 4;
+constexpr int kTokens = 3;
 
-/// A run of ledger_writer, whose standard output is read by line.
-class Writer {
- public:
-  Writer(const std::string& ledger, long first) {
-    int ends[2];
-    REQUIRE(pipe(ends) == 0);
-    const std::string number = std::to_string(first);
-    process_ = fork();
-    REQUIRE(process_ >= 0);
-    if (process_ == 0) {
-      dup2(ends[1], STDOUT_FILENO);
-      close(ends[0]);
-      close(ends[1]);
-      execl(QUERN_LEDGER_WRITER, "ledger_writer", ledger.c_str(), number.c_str(), nullptr);
-      _exit(127);
-    }
-    close(ends[1]);
-    output_ = fdopen(ends[0], "r");
-    REQUIRE(output_ != nullptr);
-  }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() {
-    kill();
-    fclose(output_);
-  }
+/// A configuration with a ledger and a plan, and the header of a key on it.
+struct Shop {
+  TemporaryFolder folder;
+  std::string config = folder.write(
+      "quern.json",
+      Json{{"ledger", "usage.db"},
+           {"threads", 1},
+           {"models", {{{"name", "story"}, {"path", std::filesystem::absolute(kModelPath)}}}},
+           {"plans",
+            {{"pro", {{"billing", "pay_as_you_go"}, {"prices", {{"per_thousand_calls", 1}}}}}}}}
+          .dump());
+  std::string key =
+      "Authorization: Bearer " + Accounts(Config::load(config)).create("acme", "pro").key + "\r\n";
 
-  /// The next whole line; false at the end of the output.
-  bool read(long& number) {
-    char line[64];
-    if (fgets(line, sizeof line, output_) == nullptr) return false;
-    number = std::stol(line);
-    return std::string(line).ends_with('\n');
+  std::string request(bool stream, int tokens = kTokens) const {
+    const Json body{{"model", "story"},
+                    {"prompt", "Once upon a time"},
+                    {"max_tokens", tokens},
+                    {"ignore_eos", true},
+                    {"stream", stream}};
+    return http("POST", "/v1/completions", body.dump(), key);
   }
-
-  void kill() {
-    if (process_ < 0) return;
-    ::kill(process_, SIGKILL);
-    waitpid(process_, nullptr, 0);
-    process_ = -1;
-  }
-
- private:
-  pid_t process_ = -1;
-  FILE* output_ = nullptr;
 };
+
+/// The id of a request whose answer came to its end; empty where it broke off.
+std::string read_finished(RawClient& client, bool stream) {
+  const std::string answer =
+      stream ? client.read_until("[DONE]\n\n\r\n0\r\n\r\n") : client.read_response();
+  const bool whole = answer.starts_with("HTTP/1.1 200") &&
+                     answer.ends_with(stream ? "[DONE]\n\n\r\n0\r\n\r\n" : "}");
+  if (!whole) return {};
+  const std::size_t at = answer.find("X-Request-Id: ") + 14;
+  return answer.substr(at, answer.find("\r\n", at) - at);
+}
+
+/// Asks on connections that are kept, until the server is killed after that many answers.
+std::set<std::string> ask_until_killed(ServerProcess& server, const Shop& shop, unsigned answers) {
+  std::array<std::vector<std::string>, kClients> finished;
+  std::atomic<unsigned> count{0};
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < kClients; ++i) {
+    auto client = std::make_shared<RawClient>(server.port());
+    threads.emplace_back([&, i, client] {
+      const bool stream = i % 2 == 0;
+      while (client->send(shop.request(stream))) {
+        std::string id = read_finished(*client, stream);
+        if (id.empty()) break;
+        finished[i].push_back(std::move(id));
+        ++count;
+        count.notify_all();
+      }
+      count = answers;
+      count.notify_all();
+    });
+  }
+  for (unsigned seen = count; seen < answers; seen = count) count.wait(seen);
+  server.send(SIGKILL);
+  for (std::thread& thread : threads) thread.join();
+  std::set<std::string> all;
+  for (const auto& ids : finished) all.insert(ids.begin(), ids.end());
+  return all;
+}
 
 }  // namespace
 
-TEST_CASE("a writer killed 200 times under load loses no acknowledged entry and bills none twice") {
-  const TemporaryFolder folder;
-  const std::string path = folder.path("usage.db");
-  std::set<long> acknowledged;
+TEST_CASE("a server killed 200 times under load loses no finished request and bills none twice") {
+  const Shop shop;
+  std::set<std::string> finished;
   std::mt19937 random(7);
-  for (int run = 0; run < kKills; ++run) {
-    Writer writer(path, run * kNumbersOfARun);
-    const unsigned kill_after = random() % 60;  // entries, so some die in their first transaction
-    long number = 0;
-    for (unsigned i = 0; i < kill_after && writer.read(number); ++i) acknowledged.insert(number);
-    writer.kill();
-    while (writer.read(number)) acknowledged.insert(number);
+  for (int i = 0; i < kKills; ++i) {
+    ServerProcess server(shop.config);
+    finished.merge(ask_until_killed(server, shop, random() % 20));
   }
-  REQUIRE(acknowledged.size() > kKills * 10);
+  REQUIRE(finished.size() > kKills * 5);
 
-  Database database = open_ledger(path);
-  std::set<long> recorded;
+  Database database = open_ledger(shop.folder.path("usage.db"));
+  std::set<std::string> recorded;
   database.query("SELECT id FROM requests", {},
-                 [&](const Row& row) { recorded.insert(std::stol(row.text(0).substr(1))); });
-  for (const long number : acknowledged) {
-    CHECK_MESSAGE(recorded.contains(number), "lost entry ", number);
-  }
+                 [&](const Row& row) { recorded.insert(std::string(row.text(0))); });
+  for (const std::string& id : finished) CHECK_MESSAGE(recorded.contains(id), "lost ", id);
   const auto requests = static_cast<std::int64_t>(recorded.size());
   CHECK(database.value("SELECT count(*) FROM requests") == requests);
   CHECK(database.value("SELECT sum(calls) FROM usage") == requests);
-  CHECK(database.value("SELECT sum(prompt_tokens) FROM usage") == 3 * requests);
-  CHECK(database.value("SELECT sum(completion_tokens) FROM usage") == 5 * requests);
+  CHECK(database.value("SELECT sum(completion_tokens) FROM usage") ==
+        database.value("SELECT sum(completion_tokens) FROM requests"));
+  CHECK(database.value("SELECT sum(prompt_tokens) FROM usage") ==
+        database.value("SELECT sum(prompt_tokens) FROM requests"));
+  CHECK(database.value("SELECT min(completion_tokens) FROM requests WHERE finish_reason = "
+                       "'length'") == kTokens);
   database.query("PRAGMA integrity_check", {}, [](const Row& row) { CHECK(row.text(0) == "ok"); });
 }
 
+TEST_CASE("SIGTERM lets answers end, takes no more requests, and bills what was answered") {
+  const Shop shop;
+  ServerProcess server(shop.config);
+  RawClient idle(server.port());
+  RawClient client(server.port());
+  REQUIRE(client.send(shop.request(true, 200)));
+  client.read_until("data: ");
+  server.send(SIGTERM);
+  CHECK(server.read_line().starts_with("quern ends"));
+  CHECK(idle.read_all().empty());
+  CHECK(client.read_all().ends_with("[DONE]\n\n\r\n0\r\n\r\n"));
+  CHECK(server.wait() == 0);
+  Database database = open_ledger(shop.folder.path("usage.db"));
+  CHECK(database.value("SELECT completion_tokens FROM requests") == 200);
+}
+
 }  // namespace quern::serve
+#endif
