@@ -1,8 +1,13 @@
 #include "cli/onnx_cases.h"
 
 #include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "quern/error.h"
+#include "quern/npy.h"
+#include "quern/ops.h"
 
 namespace quern::cli {
 namespace {
@@ -71,18 +76,140 @@ OnnxCase flat_case(const fs::path& model) {
                          }}}};
 }
 
+bool is_fixed(const ValueInfo& info) {
+  return info.has_shape && std::ranges::all_of(info.dims, [](auto dim) { return dim >= 0; });
+}
+
+/// `array` in the shape that `infos` declare, where it has as many elements: some writers lose a
+/// rank.
+Tensor as_declared(const Tensor& array, const std::string& name,
+                   const std::vector<ValueInfo>& infos) {
+  const auto info = std::ranges::find(infos, name, &ValueInfo::name);
+  if (info == infos.end() || !is_fixed(*info)) return array;
+  const Shape declared(info->dims);
+  return declared.numel() == array.numel() ? array.reshape(declared) : array;
+}
+
+/// The arrays that meta.json lists under `kind`, by the names of the model's values.
+Values open_listed(const fs::path& folder, const char* kind, const std::vector<ValueInfo>& infos) {
+  std::ifstream file(folder / "meta.json");
+  const auto meta = nlohmann::json::parse(file, nullptr, false);
+  if (!meta.is_object() || !meta.contains(kind))
+    throw Error(ErrorCode::corrupt_file, "onnx-test: \"" + (folder / "meta.json").string() +
+                                             "\" does not list \"" + kind + "\"");
+  Values values;
+  for (const auto& entry : meta[kind]) {
+    const std::string name = entry.value("name", "");
+    const fs::path array = folder / entry.value("file", "");
+    values.emplace(name, as_declared(read_npy(array.string()), name, infos));
+  }
+  return values;
+}
+
+OnnxCase reference_case(const fs::path& model, const fs::path& folder) {
+  return {
+      model.stem().string(),
+      model,
+      {{folder.filename().string(),
+        [folder](const ModelInfo& info) { return open_listed(folder, "inputs", info.inputs); },
+        [folder](const ModelInfo& info) { return open_listed(folder, "outputs", info.outputs); }}}};
+}
+
+/// The arrays of a .npz whose names begin with `kind`, in order, as the values of `infos`.
+Values open_arrays(const fs::path& file, const std::string& kind,
+                   const std::vector<ValueInfo>& infos) {
+  Values values;
+  auto info = infos.begin();
+  for (const auto& [name, array] : read_npz(file.string())) {
+    if (!name.starts_with(kind) || info == infos.end()) continue;
+    values.emplace(info->name, as_declared(array, info->name, infos));
+    ++info;
+  }
+  return values;
+}
+
+/// One example for each test_data_*.npz beside the model.
+std::vector<OnnxExample> array_examples(const fs::path& folder) {
+  std::vector<OnnxExample> examples;
+  for (const fs::path& entry : sorted_entries(folder)) {
+    const std::string name = entry.filename().string();
+    if (!name.starts_with("test_data_") || entry.extension() != ".npz") continue;
+    examples.push_back(
+        {name, [entry](const ModelInfo& info) { return open_arrays(entry, "input", info.inputs); },
+         [entry](const ModelInfo& info) { return open_arrays(entry, "output", info.outputs); }});
+  }
+  return examples;
+}
+
+/// The case of a model in `folder` by what lies beside it; nothing where nothing does.
+std::optional<OnnxCase> case_of(const fs::path& model) {
+  const fs::path folder = model.parent_path();
+  const fs::path reference = fs::path(model).replace_extension(".ortref");
+  if (fs::is_directory(reference)) return reference_case(model, reference);
+  const std::string stem = model.stem().string();
+  if (fs::exists(folder / (stem + "_output_0.pb"))) return flat_case(model);
+  if (auto examples = array_examples(folder); !examples.empty())
+    return OnnxCase{stem, model, std::move(examples)};
+  if (stem == "model") return standard_case(folder);
+  return std::nullopt;
+}
+
+void add_cases(const fs::path& folder, std::vector<OnnxCase>& cases) {
+  for (const fs::path& entry : sorted_entries(folder)) {
+    if (entry.extension() != ".onnx" || !fs::is_regular_file(entry)) continue;
+    if (auto found = case_of(entry)) cases.push_back(std::move(*found));
+  }
+}
+
+/// Axes of `info` that are as the batch's: of its name, or, where it has none, not fixed and first.
+std::vector<int> batch_axes(const ValueInfo& info, const std::string& name) {
+  std::vector<int> axes;
+  for (std::size_t axis = 0; axis < info.dims.size(); ++axis) {
+    const bool alike = name.empty() ? axis == 0 : info.dim_names[axis] == name;
+    if (info.dims[axis] < 0 && alike) axes.push_back(static_cast<int>(axis));
+  }
+  return axes;
+}
+
+Values repeat(Values values, const std::vector<ValueInfo>& infos, const std::string& name,
+              std::int64_t times) {
+  for (const ValueInfo& info : infos) {
+    const auto found = values.find(info.name);
+    if (found == values.end() || !found->second.is_tensor()) continue;
+    for (const int axis : batch_axes(info, name)) {
+      const std::vector<Tensor> parts(static_cast<std::size_t>(times), found->second.tensor());
+      found->second = ops::concat(parts, axis);
+    }
+  }
+  return values;
+}
+
+/// The name of the axis along which a model takes batches.
+std::string batch_name(const ModelInfo& info) {
+  if (info.inputs.empty() || info.inputs[0].dims.empty() || info.inputs[0].dims[0] >= 0)
+    throw Error(ErrorCode::unsupported, "the size of its batches is fixed");
+  return info.inputs[0].dim_names[0];
+}
+
 }  // namespace
+
+OnnxExample repeated(const OnnxExample& example, std::int64_t times) {
+  return {example.name,
+          [=](const ModelInfo& info) {
+            return repeat(example.inputs(info), info.inputs, batch_name(info), times);
+          },
+          [=](const ModelInfo& info) {
+            return repeat(example.outputs(info), info.outputs, batch_name(info), times);
+          }};
+}
 
 std::vector<OnnxCase> find_onnx_cases(const fs::path& folder) {
   if (!fs::is_directory(folder))
     throw Error(ErrorCode::not_found, "onnx-test: no folder \"" + folder.string() + "\"");
   std::vector<OnnxCase> cases;
-  if (fs::exists(folder / "model.onnx")) cases.push_back(standard_case(folder));
+  add_cases(folder, cases);
   for (const fs::path& entry : sorted_entries(folder)) {
-    if (fs::exists(entry / "model.onnx")) cases.push_back(standard_case(entry));
-    const bool flat = entry.extension() == ".onnx" &&
-                      fs::exists(folder / (entry.stem().string() + "_output_0.pb"));
-    if (flat) cases.push_back(flat_case(entry));
+    if (fs::is_directory(entry)) add_cases(entry, cases);
   }
   if (cases.empty())
     throw Error(ErrorCode::not_found, "onnx-test: no cases in \"" + folder.string() + "\"");

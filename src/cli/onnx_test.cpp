@@ -14,15 +14,22 @@ struct OnnxTestArguments {
   std::vector<std::string> folders;
   std::string filter;
   Tolerance tolerance;
+  std::int64_t batch = 1;
   int threads = 0;
   bool plain = false;
   bool failures_only = false;
 };
 
+struct Outcome {
+  enum class Kind { pass, fail, skip } kind = Kind::pass;
+  std::string why{};
+};
+
 /// What is wrong with one case; empty where nothing is.
 std::string run_case(const OnnxCase& test, const OnnxTestArguments& arguments) {
   const auto model = onnx::Model::load(test.model.string(), {.optimise = !arguments.plain});
-  for (const OnnxExample& example : test.examples) {
+  for (const OnnxExample& given : test.examples) {
+    const OnnxExample example = arguments.batch > 1 ? repeated(given, arguments.batch) : given;
     const onnx::Values inputs = example.inputs(model.info());
     // The second run takes the plan that the first one made.
     for (int round = 0; round < 2; ++round) {
@@ -36,11 +43,25 @@ std::string run_case(const OnnxCase& test, const OnnxTestArguments& arguments) {
   return "";
 }
 
-std::string outcome_of(const OnnxCase& test, const OnnxTestArguments& arguments) {
+/// Why the examples of a case cannot be repeated; empty where they can.
+std::string no_batches(const OnnxCase& test) {
+  const auto model = onnx::Model::load(test.model.string(), {.optimise = false});
+  const auto& inputs = model.info().inputs;
+  if (inputs.empty() || inputs[0].dims.empty() || inputs[0].dims[0] >= 0)
+    return "the size of its batches is fixed";
+  const bool named = !inputs[0].dim_names[0].empty();
+  return named || inputs.size() == 1 ? "" : "which axes are the batch's has no name";
+}
+
+Outcome outcome_of(const OnnxCase& test, const OnnxTestArguments& arguments) {
+  if (test.examples.empty()) return {Outcome::Kind::skip, "no data"};
   try {
-    return run_case(test, arguments);
+    const std::string reason = arguments.batch > 1 ? no_batches(test) : "";
+    if (!reason.empty()) return {Outcome::Kind::skip, reason};
+    const std::string wrong = run_case(test, arguments);
+    return {wrong.empty() ? Outcome::Kind::pass : Outcome::Kind::fail, wrong};
   } catch (const Error& error) {
-    return std::string(to_string(error.code())) + ": " + error.what();
+    return {Outcome::Kind::fail, std::string(to_string(error.code())) + ": " + error.what()};
   }
 }
 
@@ -52,17 +73,16 @@ int run(const OnnxTestArguments& arguments) {
   for (const std::string& folder : arguments.folders) {
     for (const OnnxCase& test : find_onnx_cases(folder)) {
       if (test.name.find(arguments.filter) == std::string::npos) continue;
-      if (test.examples.empty()) {
+      const Outcome outcome = outcome_of(test, arguments);
+      if (outcome.kind == Outcome::Kind::skip) {
         ++skipped;
-        std::printf("skip %s: no data\n", test.name.c_str());
-        continue;
-      }
-      const std::string wrong = outcome_of(test, arguments);
-      ++(wrong.empty() ? passed : failed);
-      if (!wrong.empty()) {
-        std::printf("FAIL %s: %s\n", test.name.c_str(), wrong.c_str());
-      } else if (!arguments.failures_only) {
-        std::printf("pass %s\n", test.name.c_str());
+        std::printf("skip %s: %s\n", test.name.c_str(), outcome.why.c_str());
+      } else if (outcome.kind == Outcome::Kind::fail) {
+        ++failed;
+        std::printf("FAIL %s: %s\n", test.name.c_str(), outcome.why.c_str());
+      } else {
+        ++passed;
+        if (!arguments.failures_only) std::printf("pass %s\n", test.name.c_str());
       }
     }
   }
@@ -79,15 +99,19 @@ void add_onnx_test(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "onnx-test", "Run ONNX models on the data beside them: exit code 1 where an output differs");
   command
-      ->add_option(
-          "folder", arguments->folders,
-          "Folders of cases: model.onnx with test_data_set_*, or X.onnx with X_output_0.pb")
+      ->add_option("folder", arguments->folders,
+                   "Folders of cases: model.onnx with test_data_set_*, or X.onnx with X.ortref/, "
+                   "test_data_*.npz or X_output_0.pb")
       ->required();
   command->add_option("--filter", arguments->filter, "Only cases with this in their name");
   command->add_option("--rtol", arguments->tolerance.relative, "Relative tolerance")
       ->capture_default_str();
   command->add_option("--atol", arguments->tolerance.absolute, "Absolute tolerance")
       ->capture_default_str();
+  command
+      ->add_option("--batch", arguments->batch,
+                   "Repeat each example so many times along the batch, where its size is free")
+      ->check(CLI::PositiveNumber);
   command->add_option("--threads", arguments->threads, "Threads; 0: one for each CPU")
       ->capture_default_str();
   command->add_flag("--plain", arguments->plain, "Run the graph as it is, without passes");

@@ -11,6 +11,7 @@
 #include "core/format.h"
 #include "io/byte_reader.h"
 #include "io/mapped_file.h"
+#include "io/npy.h"
 
 namespace quern {
 namespace {
@@ -69,8 +70,7 @@ Header parse_header(std::string_view text, const io::ByteReader& reader) {
 
 }  // namespace
 
-Tensor read_npy(const std::string& path) {
-  const io::FileBytes file = io::map_file(path);
+Tensor io::parse_npy(const FileBytes& file) {
   io::ByteReader reader(file.bytes, file.name);
   const auto magic = reader.take(kMagic.size(), "npy magic");
   if (std::memcmp(magic.data(), kMagic.data(), kMagic.size()) != 0)
@@ -103,6 +103,8 @@ Tensor read_npy(const std::string& path) {
   for (int axis = stored.rank(); axis-- > 0;) axes.push_back(axis);
   return tensor.permute(axes).contiguous();
 }
+
+Tensor read_npy(const std::string& path) { return io::parse_npy(io::map_file(path)); }
 
 void write_npy(const std::string& path, const Tensor& tensor) {
   const bool narrow = is_narrow(tensor.dtype()) || tensor.dtype() == DType::bf16;

@@ -191,6 +191,7 @@ class Builder {
       add_attribute(node, attribute, scope);
     for (const std::string& name : source.output)
       node.outputs.push_back(name.empty() ? kAbsent : define(scope, name));
+    if (has_broadcast_axis(node)) align_second_input(node, scope.graph);
     if (node.is("Constant")) {
       if (node.outputs.size() != 1 || node.outputs[0] == kAbsent)
         fail(ErrorCode::corrupt_file, "Constant: one output expected (node \"{}\")", node.name);
@@ -198,6 +199,28 @@ class Builder {
     } else {
       scope.graph.nodes.push_back(std::move(node));
     }
+  }
+
+  static bool has_broadcast_axis(const Node& node) {
+    constexpr std::string_view kBinary[] = {"Add", "Div", "Mul", "Pow", "Sub"};
+    return node.domain.empty() && node.opset < 7 && node.operator_inputs == 2 &&
+           node.attributes.contains("axis") && std::ranges::count(kBinary, node.op_type) > 0;
+  }
+
+  // Before opset 7 `axis` said where the second input's axes are; passes know only NumPy's rules.
+  static void align_second_input(Node& node, Graph& graph) {
+    Node align;
+    align.name = node.name + "/align";
+    align.domain = "quern";
+    align.op_type = "AlignAxis";
+    align.opset = 1;
+    align.attributes.set("axis", node.attributes.get<std::int64_t>("axis"));
+    align.inputs = node.inputs;
+    align.operator_inputs = 2;
+    align.outputs = {graph.add_value(align.name)};
+    node.inputs[1] = align.outputs[0];
+    node.attributes.erase("axis");
+    graph.nodes.push_back(std::move(align));
   }
 
   static std::vector<ValueId> inputs_of(const proto::NodeProto& source, Scope& scope) {

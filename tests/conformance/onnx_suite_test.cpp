@@ -27,10 +27,12 @@ std::set<std::string> known_failures() {
 }
 
 /// What `quern onnx-test` says of each case of a folder: empty of one that passes.
-std::map<std::string, std::string> outcomes(const std::string& folder) {
+std::map<std::string, std::string> outcomes(const std::string& folder,
+                                            const std::string& options = {}) {
   const TemporaryFolder temporary;
   const std::string out = temporary.path("out");
-  const std::string command = "'" QUERN_PROGRAM "' onnx-test '" + folder + "' >'" + out + "'";
+  const std::string command =
+      "'" QUERN_PROGRAM "' onnx-test '" + folder + "' " + options + " >'" + out + "'";
   const int status = std::system(command.c_str());
   REQUIRE_MESSAGE((WIFEXITED(status) && WEXITSTATUS(status) <= 1), command << ": " << status);
   std::map<std::string, std::string> found;
@@ -52,15 +54,31 @@ void check_suite(const char* folder, std::size_t at_least) {
   const std::set<std::string> known = known_failures();
   const auto found = outcomes(path->string());
   CHECK(found.size() >= at_least);
-  for (const auto& [name, wrong] : found) {
+  for (const auto& outcome : found) {
+    const std::string& name = outcome.first;
+    const std::string& wrong = outcome.second;
     const bool listed = known.contains(name);
     CHECK_MESSAGE((wrong.empty() || listed), name << ":" << wrong);
     CHECK_MESSAGE(!(wrong.empty() && listed), name << " passes and is a known failure");
   }
 }
 
+/// Fails on a model that fails, and where fewer than `at_least` run.
+void check_models(const std::string& options, std::size_t at_least) {
+  const auto path = test_data("onnx/models");
+  if (!path) return;
+  const auto found = outcomes(path->string(), options);
+  CHECK(found.size() >= at_least);
+  for (const auto& model : found)
+    CHECK_MESSAGE(model.second.empty(), model.first << ":" << model.second);
+}
+
 }  // namespace
 
+TEST_CASE("trained models give their references' outputs") { check_models("", 16); }
+TEST_CASE("trained models give their references' outputs in batches") {
+  check_models("--batch 3", 5);
+}
 TEST_CASE("the standard's operators give its outputs") { check_suite("onnx/node", 1765); }
 TEST_CASE("the standard's simple models give its outputs") { check_suite("onnx/simple", 23); }
 TEST_CASE("the standard's light models give its outputs") { check_suite("onnx/light", 9); }

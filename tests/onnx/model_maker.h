@@ -46,6 +46,13 @@ class ModelMaker {
       for (const std::string& attribute : attributes) writer.add_message(5, attribute);
     });
   }
+  static std::string int_attribute(const std::string& name, std::int64_t value) {
+    return message([&](Writer& writer) {
+      writer.add_string(1, name);
+      writer.add_int64(3, value);
+      writer.add_int32(20, 2);
+    });
+  }
   static std::string graph_attribute(const std::string& name, const std::string& graph) {
     return message([&](Writer& writer) {
       writer.add_string(1, name);

@@ -142,3 +142,17 @@ TEST_CASE("graphs within graphs without end are refused") {
       ModelMaker::node("Loop", {"x"}, {"y"}, {ModelMaker::graph_attribute("body", deep)})};
   CHECK(says(message_of(maker.model()), "nested deeper than 32"));
 }
+
+TEST_CASE("before opset 7 an axis says where the second operand stands") {
+  ModelMaker maker;
+  maker.inputs = {ModelMaker::value("x", {2, 2, 3}), ModelMaker::value("b", {2})};
+  maker.outputs = {ModelMaker::value("y", {2, 2, 3})};
+  maker.nodes = {ModelMaker::node(
+      "Sub", {"x", "b"}, {"y"},
+      {ModelMaker::int_attribute("axis", 1), ModelMaker::int_attribute("broadcast", 1)})};
+  const auto model = Model::parse(bytes_of(maker.model(6)));
+  const Tensor b = Tensor::from({1.f, 2.f}, {2});
+  const Tensor y = model.run({{"x", Tensor::zeros({2, 2, 3})}, {"b", b}}).at("y");
+  CHECK(y.at<float>({0, 0, 2}) == -1.f);
+  CHECK(y.at<float>({0, 1, 0}) == -2.f);
+}

@@ -42,43 +42,57 @@ KernelPtr clip(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::clip(in[0], in.find(1), in.find(2)); });
 }
 
+/// The second input with axes of size 1 behind its own, so that these are the first's from `axis`
+/// on.
+KernelPtr align_axis(const Node& node, const ImportContext&) {
+  const auto given = node.attributes.get<std::int64_t>("axis");
+  return make_kernel([given](const Inputs& in) {
+    const int axis = checked_axis(given, in[0].rank());
+    Shape shape = in[1].shape();
+    while (shape.rank() < in[0].rank() - axis) shape.push_back(1);
+    return in[1].reshape(shape);
+  });
+}
+
 constexpr auto kSame = ShapesFrom::input_shapes;
 
 constexpr Operator kOperators[] = {
-    {"Abs", 6, unary<ops::abs>, kSame},
+    {"Abs", 1, unary<ops::abs>, kSame},
     {"Acos", 7, unary<ops::acos>, kSame},
     {"Acosh", 9, unary<ops::acosh>, kSame},
-    {"Add", 7, binary<ops::add>, kSame},
+    {"Add", 1, binary<ops::add>, kSame},
     {"Asin", 7, unary<ops::asin>, kSame},
     {"Asinh", 9, unary<ops::asinh>, kSame},
     {"Atan", 7, unary<ops::atan>, kSame},
     {"Atanh", 9, unary<ops::atanh>, kSame},
-    {"Ceil", 6, unary<ops::ceil>, kSame},
+    {"Ceil", 1, unary<ops::ceil>, kSame},
     {"Clip", 6, clip_by_attributes, kSame},
     {"Clip", 11, clip, kSame},
     {"Cos", 7, unary<ops::cos>, kSame},
     {"Cosh", 9, unary<ops::cosh>, kSame},
-    {"Div", 7, binary<ops::div>, kSame},
+    {"Div", 1, binary<ops::div>, kSame},
     {"Erf", 9, unary<ops::erf>, kSame},
-    {"Exp", 6, unary<ops::exp>, kSame},
-    {"Floor", 6, unary<ops::floor>, kSame},
-    {"Log", 6, unary<ops::log>, kSame},
-    {"Max", 6, variadic<ops::maximum>, kSame},
-    {"Mean", 6, mean, kSame},
-    {"Min", 6, variadic<ops::minimum>, kSame},
+    {"Exp", 1, unary<ops::exp>, kSame},
+    {"Floor", 1, unary<ops::floor>, kSame},
+    {"Log", 1, unary<ops::log>, kSame},
+    {"Max", 1, variadic<ops::maximum>, kSame},
+    {"Mean", 1, mean, kSame},
+    {"Min", 1, variadic<ops::minimum>, kSame},
     {"Mod", 10, mod, kSame},
-    {"Mul", 7, binary<ops::mul>, kSame},
-    {"Neg", 6, unary<ops::neg>, kSame},
-    {"Pow", 7, binary<ops::pow>, kSame},
-    {"Reciprocal", 6, unary<ops::reciprocal>, kSame},
+    {"Mul", 1, binary<ops::mul>, kSame},
+    {"Neg", 1, unary<ops::neg>, kSame},
+    {"Pow", 1, binary<ops::pow>, kSame},
+    {"Reciprocal", 1, unary<ops::reciprocal>, kSame},
     {"Round", 11, unary<ops::round>, kSame},
     {"Sign", 9, unary<ops::sign>, kSame},
     {"Sin", 7, unary<ops::sin>, kSame},
     {"Sinh", 9, unary<ops::sinh>, kSame},
-    {"Sqrt", 6, unary<ops::sqrt>, kSame},
-    {"Sub", 7, binary<ops::sub>, kSame},
-    {"Sum", 6, variadic<ops::add>, kSame},
+    {"Sqrt", 1, unary<ops::sqrt>, kSame},
+    {"Sub", 1, binary<ops::sub>, kSame},
+    {"Sum", 1, variadic<ops::add>, kSame},
     {"Tan", 7, unary<ops::tan>, kSame},
+
+    {"AlignAxis", 1, align_axis, kSame, Purity::deterministic, "quern"},
 };
 
 }  // namespace

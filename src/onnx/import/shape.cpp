@@ -17,9 +17,11 @@ KernelPtr identity(const Node&, const ImportContext&) {
 
 KernelPtr reshape(const Node& node, const ImportContext&) {
   const bool allow_zero = node.attributes.get("allowzero", std::int64_t{0}) != 0;
-  return make_kernel([allow_zero](const Inputs& in) {
+  const bool by_attribute = node.attributes.contains("shape");  // before opset 5
+  const auto given = node.attributes.ints("shape");
+  return make_kernel([=](const Inputs& in) {
     const Tensor& x = in[0];
-    Shape wanted(in.ints(1));
+    Shape wanted(by_attribute ? given : in.ints(1));
     for (int axis = 0; axis < wanted.rank() && !allow_zero; ++axis) {
       if (wanted[axis] == 0) wanted[axis] = x.dim(axis);
     }
@@ -313,7 +315,7 @@ constexpr Operator kOperators[] = {
     {"Pad", 2, pad_by_attributes, kSame},
     {"Pad", 11, pad, kConstants},
     {"Range", 11, range},
-    {"Reshape", 5, reshape, kConstants},
+    {"Reshape", 1, reshape, kConstants},
     {"ReverseSequence", 10, reverse_sequence, kSame},
     {"Shape", 1, shape, kSame, Purity::shape_only},
     {"Size", 1, size, kSame, Purity::shape_only},
