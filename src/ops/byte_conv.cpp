@@ -1,6 +1,7 @@
 #include "ops/byte_conv.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/buffer.h"
 #include "core/error.h"
@@ -77,6 +78,9 @@ backend::ConvDesc ByteConv::Impl::describe(const Signature& wanted, const Shape&
     desc.post_ops.push_back(
         PostOp::with(backend::Binary::mul, backend::dense_desc(DType::f32, channels)));
   }
+  // Halves are rounded before the zero point is added, which an even one does not change.
+  if (std::fmod(wanted.zero, 2.f) != 0.f)
+    desc.post_ops.push_back(PostOp::apply(backend::Eltwise::round));
   if (wanted.zero != 0.f)
     desc.post_ops.push_back(PostOp::apply(backend::Eltwise::linear, 1.f, wanted.zero));
   return desc;

@@ -1,7 +1,10 @@
+#include <array>
+
 #include "core/format.h"
 #include "onnx/import/import.h"
 #include "onnx/import/window.h"
 #include "ops/byte_conv.h"
+#include "ops/byte_elementwise.h"
 #include "ops/byte_matrix.h"
 #include "quern/ops.h"
 
@@ -177,19 +180,42 @@ KernelPtr dynamic_quantize_matmul(const Node& node, const ImportContext& context
   });
 }
 
-KernelPtr qgemm(const Node& node, const ImportContext&) {
-  const bool transpose_a = node.attributes.get("transA", std::int64_t{0}) != 0;
-  const bool transpose_b = node.attributes.get("transB", std::int64_t{0}) != 0;
-  const float alpha = node.attributes.get("alpha", 1.f);
-  return make_kernel([=](const Inputs& in) {
-    const Tensor a = transpose_a ? in[0].transpose(0, 1) : in[0];
-    const Tensor b = transpose_b ? in[3].transpose(0, 1) : in[3];
-    Tensor acc = ops::matmul_integer(a, b, in.find(2), in.find(5));
+class QGemm final : public Kernel {
+ public:
+  QGemm(const Node& node, const ImportContext& context)
+      : transpose_a_(node.attributes.get("transA", std::int64_t{0}) != 0),
+        transpose_b_(node.attributes.get("transB", std::int64_t{0}) != 0),
+        alpha_(node.attributes.get("alpha", 1.f)) {
+    const Tensor* b = context.graph.constant(node.input(3));
+    const Tensor* zero = context.graph.constant(node.input(5));
+    if (b == nullptr || b->rank() != 2 || (node.has_input(5) && zero == nullptr)) return;
+    b_.emplace(turned(*b, transpose_b_), zero != nullptr ? std::optional(*zero) : std::nullopt);
+  }
+
+  void run(const Inputs& in, Outputs& out) const override {
+    const Tensor a = turned(in[0], transpose_a_);
+    Tensor acc = b_ && (!in.has(2) || in[2].numel() == 1)
+                     ? b_->multiply(a, ops::single_zero("QGemm", in.find(2)))
+                     : ops::matmul_integer(a, turned(in[3], transpose_b_), in.find(2), in.find(5));
     if (in.has(6)) acc = ops::add(acc, in[6]);
-    const Tensor scale = ops::mul(ops::mul(in[1], in[4]), Tensor::scalar(alpha));
-    if (!in.has(7)) return ops::mul(acc.cast(DType::f32), scale);
-    return ops::requantize(acc, ops::div(scale, in[7]), -1, in[8]);
-  });
+    const Tensor scale = ops::mul(ops::mul(in[1], in[4]), Tensor::scalar(alpha_));
+    out.set(0, in.has(7) ? ops::requantize(acc, ops::div(scale, in[7]), -1, in[8])
+                         : ops::mul(acc.cast(DType::f32), scale));
+  }
+
+ private:
+  static Tensor turned(const Tensor& x, bool turns) {
+    require(x.rank() == 2, "QGemm: expected a matrix, got {}", x.shape());
+    return turns ? x.transpose(0, 1) : x;
+  }
+
+  bool transpose_a_, transpose_b_;
+  float alpha_;
+  std::optional<ByteMatrix> b_;
+};
+
+KernelPtr qgemm(const Node& node, const ImportContext& context) {
+  return std::make_unique<const QGemm>(node, context);
 }
 
 /// A result as operators of the domain store it: in the dtype of its zero point, else of an input.
@@ -202,22 +228,29 @@ Tensor load(const Inputs& in, std::size_t first) {
   return ops::dequantize(in[first], in[first + 1], in.find(first + 2));
 }
 
-template <Tensor (*function)(const Tensor&, const Tensor&)>
+/// How operators of the domain store a result: a missing zero point is 0, of an input's dtype.
+Quantization stored_as(const Inputs& in, std::size_t scale, DType dtype) {
+  return {in[scale], in.has(scale + 1) ? in[scale + 1] : Tensor::zeros({}, dtype)};
+}
+
+template <Tensor (*function)(const Quantized&, const Quantized&, const Quantization&)>
 KernelPtr qlinear_binary(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) {
-    return store(function(load(in, 0), load(in, 3)), in, 6, in[0].dtype());
+    return function(quantized(in, 0), quantized(in, 3), stored_as(in, 6, in[0].dtype()));
   });
 }
 
 KernelPtr qlinear_sigmoid(const Node&, const ImportContext&) {
-  return make_kernel(
-      [](const Inputs& in) { return store(ops::sigmoid(load(in, 0)), in, 3, in[0].dtype()); });
+  return make_kernel([](const Inputs& in) {
+    return ops::map_bytes(quantized(in, 0), ops::sigmoid, stored_as(in, 3, in[0].dtype()));
+  });
 }
 
 KernelPtr qlinear_leaky_relu(const Node& node, const ImportContext&) {
   const float alpha = node.attributes.get("alpha", 0.01f);
   return make_kernel([alpha](const Inputs& in) {
-    return store(ops::leaky_relu(load(in, 0), alpha), in, 3, in[0].dtype());
+    const auto function = [alpha](const Tensor& x) { return ops::leaky_relu(x, alpha); };
+    return ops::map_bytes(quantized(in, 0), function, stored_as(in, 3, in[0].dtype()));
   });
 }
 
@@ -235,12 +268,37 @@ KernelPtr qlinear_concat(const Node& node, const ImportContext&) {
 KernelPtr qlinear_global_average_pool(const Node& node, const ImportContext&) {
   const bool channels_last = node.attributes.get("channels_last", std::int64_t{0}) != 0;
   return make_kernel([channels_last](const Inputs& in) {
-    const Tensor x = load(in, 0);
+    const Tensor& x = in[0];
     std::vector<int> axes;
-    for (int axis = channels_last ? 1 : 2; axis < x.rank() - (channels_last ? 1 : 0); ++axis)
+    std::int64_t size = 1;
+    for (int axis = channels_last ? 1 : 2; axis < x.rank() - (channels_last ? 1 : 0); ++axis) {
       axes.push_back(axis);
-    require(!axes.empty(), "expected spatial axes, got {}", x.shape());
-    return store(ops::mean(x, axes, true), in, 3, in[0].dtype());
+      size *= x.dim(axis);
+    }
+    require(!axes.empty() && size > 0, "expected spatial axes, got {}", x.shape());
+    require(size < INT32_MAX / 255, "a plane of {} elements is too large", size);
+    const std::int32_t zero = ops::single_zero("QLinearGlobalAveragePool", in.find(2));
+    const Tensor sums = ops::sum(x.cast(DType::i32), axes, true).cast(DType::i32);
+    const Tensor total = ops::sub(sums, Tensor::scalar(static_cast<std::int32_t>(zero * size)));
+    const Quantization y = stored_as(in, 3, x.dtype());
+    const Tensor divisor = ops::mul(y.scale, Tensor::scalar(static_cast<float>(size)));
+    return ops::requantize(total, ops::div(in[1], divisor), -1, y.zero_point);
+  });
+}
+
+KernelPtr qlinear_average_pool(const Node& node, const ImportContext& context) {
+  if (node.attributes.get("channels_last", std::int64_t{0}) != 0)
+    fail(ErrorCode::unsupported, "channels_last is not supported");
+  Node floats = node;
+  floats.op_type = "AveragePool";
+  const Operator* pool = find_operator("", floats.op_type, 19);
+  return make_kernel([pool = std::shared_ptr(pool->import(floats, context))](const Inputs& in) {
+    const Value x = load(in, 0);
+    const Value* const inputs[] = {&x};
+    std::array<Value, 1> result;
+    Outputs outputs(result);
+    pool->run(Inputs(inputs), outputs);
+    return store(result[0].tensor(), in, 3, in[0].dtype());
   });
 }
 
@@ -261,11 +319,12 @@ constexpr Operator kOperators[] = {
     {"DynamicQuantizeMatMul", 1, dynamic_quantize_matmul, kSame, kPure, kMicrosoft},
     {"MatMulIntegerToFloat", 1, matmul_integer_to_float, kSame, kPure, kMicrosoft},
     {"QGemm", 1, qgemm, kSame, kPure, kMicrosoft},
-    {"QLinearAdd", 1, qlinear_binary<ops::add>, kSame, kPure, kMicrosoft},
+    {"QLinearAdd", 1, qlinear_binary<ops::add_bytes>, kSame, kPure, kMicrosoft},
+    {"QLinearAveragePool", 1, qlinear_average_pool, kSame, kPure, kMicrosoft},
     {"QLinearConcat", 1, qlinear_concat, kSame, kPure, kMicrosoft},
     {"QLinearGlobalAveragePool", 1, qlinear_global_average_pool, kSame, kPure, kMicrosoft},
     {"QLinearLeakyRelu", 1, qlinear_leaky_relu, kSame, kPure, kMicrosoft},
-    {"QLinearMul", 1, qlinear_binary<ops::mul>, kSame, kPure, kMicrosoft},
+    {"QLinearMul", 1, qlinear_binary<ops::multiply_bytes>, kSame, kPure, kMicrosoft},
     {"QLinearSigmoid", 1, qlinear_sigmoid, kSame, kPure, kMicrosoft},
     {"QuantizeLinear", 1, quantize_linear, kSame, kPure, kMicrosoft},
 };

@@ -1,11 +1,23 @@
+#include "io/onnx_proto.h"
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
 
 namespace quern::onnx {
 namespace {
 
-bool is_identity(const Graph& graph, const Node& node) {
+/// Whether a Cast is to the dtype that a QuantizeLinear before it stores.
+bool keeps_dtype(Rewriter& rewriter, const Node& cast) {
+  const Node* before = rewriter.producer(cast.input(0), "QuantizeLinear");
+  if (before == nullptr) return false;
+  const Tensor* zero = rewriter.graph().constant(before->input(2));
+  const std::int64_t to = cast.attributes.get("to", std::int64_t{0});
+  return zero != nullptr && io::onnx::find_dtype(to) == zero->dtype();
+}
+
+bool is_identity(Rewriter& rewriter, const Node& node) {
+  const Graph& graph = rewriter.graph();
   if (node.is("Identity")) return true;
+  if (node.is("Cast")) return keeps_dtype(rewriter, node);
   if (node.is("Dropout")) {
     const bool has_mask = node.has_output(1);
     const bool may_train = node.opset >= 12 && node.has_input(2);
@@ -26,7 +38,7 @@ bool eliminate_identities(Graph& graph) {
   Rewriter rewriter(graph);
   for (std::size_t i = 0; i < rewriter.node_count(); ++i) {
     Node& node = rewriter.node(i);
-    if (rewriter.is_removed(i) || !node.has_input(0) || !is_identity(graph, node)) continue;
+    if (rewriter.is_removed(i) || !node.has_input(0) || !is_identity(rewriter, node)) continue;
     rewriter.replace(node.outputs[0], node.input(0));
     rewriter.remove(node);
   }

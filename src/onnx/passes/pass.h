@@ -23,6 +23,11 @@ bool fuse_activations(Graph& graph);
 bool fuse_attention(Graph& graph);
 bool fuse_convolutions(Graph& graph);
 bool fuse_linear_maps(Graph& graph);
+/// Moves DequantizeLinear behind what only moves elements, so that bytes are moved.
+bool sink_dequantization(Graph& graph);
+/// Puts operators on bytes in place of those on floats between DequantizeLinear and QuantizeLinear;
+/// results differ by one step of their scale at most.
+bool fuse_quantization(Graph& graph);
 bool eliminate_dead_code(Graph& graph);
 
 /// Products and what follows them in bf16, for Precision::bf16; not one of `passes`, for results

@@ -4,8 +4,10 @@ namespace quern::onnx {
 namespace {
 
 constexpr Pass kPasses[] = {
-    {"fold_constants", fold_constants},
     {"eliminate_identities", eliminate_identities},
+    {"sink_dequantization", sink_dequantization},
+    {"fuse_quantization", fuse_quantization},  // before weights are folded to floats
+    {"fold_constants", fold_constants},
     {"eliminate_transposes", eliminate_transposes},
     {"fold_batch_norms", fold_batch_norms},
     {"fuse_layer_norms", fuse_layer_norms},
