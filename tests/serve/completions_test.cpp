@@ -180,6 +180,23 @@ TEST_CASE("content may come in parts, and roles by their newer names") {
         server.post("/v1/chat/completions", parts).json()["choices"]);
 }
 
+TEST_CASE("what a message says is text, even where it spells a special token") {
+  RunningServer server;
+  const auto prompt_tokens = [&](const std::string& content) {
+    const Json body = chat({{"messages", {{{"role", "user"}, {"content", content}}}}});
+    return server.post("/v1/chat/completions", body)
+        .json()["usage"]["prompt_tokens"]
+        .get<std::int64_t>();
+  };
+  const std::string special = "<|endoftext|>";
+  const Tokenizer& tokenizer = storyteller().tokenizer();
+  REQUIRE(tokenizer.encode(special, {.add_special = false, .parse_special = true}).size() == 1);
+  const auto as_text = tokenizer.encode("x" + special + "x", {.add_special = false}).size();
+  REQUIRE(as_text > 4);
+  CHECK(prompt_tokens("x" + special + "x") - prompt_tokens("x") ==
+        static_cast<std::int64_t>(as_text) - 1);
+}
+
 TEST_CASE("an error names the member that is wrong") {
   RunningServer server;
   struct Case {

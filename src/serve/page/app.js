@@ -141,10 +141,10 @@ function byDay(report) {
 function drawChart(report) {
   const chart = at("chart");
   const width = chart.clientWidth || 600, height = chart.clientHeight || 224;
-  const left = 48, right = 8, bottom = 20, top = 10;
   const days = byDay(report);
   const most = Math.max(1, ...days.map((day) => day.prompt + day.completion));
   const dearest = Math.max(...days.map((day) => day.cost));
+  const left = 48, right = dearest > 0 ? 64 : 8, bottom = 20, top = 10;
   const step = (width - left - right) / days.length;
   const y = (share) => top + (height - top - bottom) * (1 - share);
   chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -152,6 +152,7 @@ function drawChart(report) {
   for (const share of [0, 0.5, 1]) {
     chart.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: y(share), y2: y(share) }));
     chart.append(svg("text", { x: left - 6, y: y(share) + 4, "text-anchor": "end" }, compact(most * share)));
+    if (dearest > 0) chart.append(svg("text", { class: "cost", x: width - right + 6, y: y(share) + 4 }, amount(dearest * share)));
   }
   days.forEach((day, index) => {
     const x = left + index * step + step * 0.15;
@@ -165,6 +166,7 @@ function drawChart(report) {
     }
     if (index % 5 === 0) chart.append(svg("text", { x: x + step * 0.35, y: height - 5, "text-anchor": "middle" }, index + 1));
   });
+  at("legend-cost").hidden = dearest === 0;
   if (dearest > 0) {
     const points = days.map((day, index) => [left + (index + 0.5) * step, y(day.cost / dearest)]);
     chart.append(svg("polyline", { class: "cost", points: points.join(" ") }));
@@ -172,6 +174,7 @@ function drawChart(report) {
   }
 }
 
+const amount = (number) => number.toLocaleString("en", { maximumSignificantDigits: 2 });
 const compact = (number) => Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(number);
 
 function showUsage(report) {
@@ -191,9 +194,14 @@ function showUsage(report) {
   }));
   at("rows").replaceChildren(...report.data.map((line) => {
     const row = document.createElement("tr");
-    for (const name of ["day", "model", "requests", "prompt_tokens", "completion_tokens", "cost"]) row.insertCell().textContent = line[name];
+    const [, start, day] = line.day.match(/(.*-)(..)$/);
+    const yearAndMonth = document.createElement("span");
+    yearAndMonth.textContent = start;
+    row.insertCell().append(yearAndMonth, day);
+    for (const name of ["model", "requests", "prompt_tokens", "completion_tokens", "cost"]) row.insertCell().textContent = line[name];
     return row;
   }));
+  at("cost-head").textContent = `Cost, ${report.currency}`;
   drawChart(report);
 }
 

@@ -1,6 +1,7 @@
 // The page that quern serves, in headless Chromium; screenshots are left beside this file's copy in the build.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { startServer } from "./server.mjs";
@@ -21,23 +22,25 @@ after(async () => {
   await server?.stop();
 });
 
-// Opens the page; fails the test for requests to elsewhere and for errors of its script.
-async function open(options = {}) {
+// Opens the page; fails the test for requests to elsewhere and for errors of its script, but for one that it expects.
+async function open(options = {}, { url = server.url, expected = "" } = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 760 }, ...options });
   const page = await context.newPage();
   const wrong = [];
-  page.on("request", (request) => request.url().startsWith(server.url) || request.url().startsWith("data:") || wrong.push(request.url()));
+  page.on("request", (request) => request.url().startsWith(url) || request.url().startsWith("data:") || wrong.push(request.url()));
   page.on("pageerror", (error) => wrong.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
+  page.on("console", (message) => message.type() === "error" && !(expected && message.text().includes(expected)) && wrong.push(message.text()));
   // Else the model may end its answer before it can be stopped.
   await page.route("**/v1/chat/completions", (route) => {
     const asked = { ...route.request().postDataJSON(), ignore_eos: true, seed: 1 };
     return route.continue({ postData: JSON.stringify(asked) });
   });
-  await page.goto(server.url);
-  await page.waitForFunction(() => document.querySelector("#model").options.length > 0);
+  await page.goto(url);
+  if (!expected) await hasModel(page);
   return { page, close: async () => { await context.close(); assert.deepEqual(wrong, []); } };
 }
+
+const hasModel = (page) => page.waitForFunction(() => document.querySelector("#model").options.length > 0);
 
 // Clicks Stop, in the page itself, once the answer is that long: the model is quick.
 const stopAfter = (page, length) =>
@@ -94,6 +97,41 @@ test("the usage view shows what was used, reached by the keyboard alone", async 
   await page.click("#earlier");
   await page.waitForFunction(() => document.querySelectorAll("#rows tr").length === 0);
   await close();
+});
+
+test("a server with keys asks for one, and shows what its use cost", async () => {
+  const plans = { pro: { billing: "pay_as_you_go", prices: { input_per_million: 150000, output_per_million: 600000 } } };
+  for (const end of ["", "-wal", "-shm"]) rmSync(`usage.db${end}`, { force: true });
+  writeFileSync("quern.json", JSON.stringify({ ledger: "usage.db", plans }));
+  const key = execFileSync(process.env.QUERN_PROGRAM, ["keys", "create", "--plan", "pro", "--name", "acme", "--config", "quern.json"], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  }).trim();
+  const metered = await startServer("--config", "quern.json");
+  try {
+    const { page, close } = await open({}, { url: metered.url, expected: "401" });
+    await page.locator("#notice", { hasText: "an API key is required" }).waitFor();
+    await page.fill("#key", key);
+    await page.keyboard.press("Tab");
+    await hasModel(page);
+    assert.ok(await page.locator("#notice").isHidden());
+    await page.fill("#message", "Tell me about a dog.");
+    await page.click("#send");
+    await page.locator("#log small").waitFor();
+    await page.click("#tab-usage");
+    await page.locator("#rows tr").first().waitFor();
+    assert.ok(Number(await page.locator("#rows td").last().textContent()) > 0);
+    assert.equal(await page.locator("#chart circle.cost").count(), 1);
+    await page.screenshot({ path: "usage-cost.png" });
+    await page.setViewportSize({ width: 375, height: 667 });
+    await page.click("#tab-chat");
+    await page.click("#tab-usage");
+    await page.waitForFunction(() => document.querySelector("#chart").viewBox.baseVal.width < 375);
+    await page.screenshot({ path: "usage-cost-phone.png" });
+    await close();
+  } finally {
+    await metered.stop();
+  }
 });
 
 for (const [name, options] of Object.entries({
