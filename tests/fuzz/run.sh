@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-600}
 
 cmake --preset fuzz
-cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json fuzz_tokenizer -j "$(nproc)"
+cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json fuzz_tokenizer \
+  fuzz_onnx fuzz_graph -j "$(nproc)"
 
 findings=build/fuzz/findings
 mkdir -p "$findings"
@@ -19,5 +20,18 @@ for format in gguf safetensors json tokenizer; do
   build/fuzz/tests/fuzz/fuzz_$format -max_total_time="$seconds" -max_len=4096 -timeout=10 \
     -malloc_limit_mb=64 -use_value_profile=1 -print_final_stats=1 -verbosity=0 \
     -artifact_prefix="$findings/$format-" "$grown"
+done
+for target in onnx graph; do
+  grown=build/fuzz/corpus/$target
+  mkdir -p "$grown"
+  if [ $target = onnx ]; then
+    for model in tests/data/contrib/*/model.onnx; do
+      cp "$model" "$grown/$(basename "$(dirname "$model")").onnx"
+    done
+  fi
+  echo "fuzz_$target: $seconds s"
+  build/fuzz/tests/fuzz/fuzz_$target -max_total_time="$seconds" -max_len=4096 -timeout=30 \
+    -malloc_limit_mb=512 -rss_limit_mb=4096 -print_final_stats=1 -verbosity=0 \
+    -artifact_prefix="$findings/$target-" "$grown"
 done
 echo "no findings"

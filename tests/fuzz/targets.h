@@ -13,4 +13,11 @@ void json(std::span<const std::byte> bytes);
 /// A tokenizer.json, or a GGUF file that stores a vocabulary.
 void tokenizer(std::span<const std::byte> bytes);
 
+/// Loads `bytes` as an ONNX file and runs it on small inputs. Every Error but `internal` is fair.
+void onnx(std::span<const std::byte> bytes);
+/// Makes a graph of operators, attributes and constants that `bytes` choose, each node tried by
+/// itself so that errors do not end it early, and optimises and runs it. Every Error but `internal`
+/// is fair.
+void graph(std::span<const std::byte> bytes);
+
 }  // namespace quern::fuzz

@@ -115,8 +115,8 @@ KernelPtr fused_matmul(const Node& node, const ImportContext&) {
 // ---- Attention ----
 
 Tensor split_heads(const Tensor& x, std::int64_t heads) {
-  require(x.rank() == 3 && x.dim(2) % heads == 0, "{} does not split into {} heads", x.shape(),
-          heads);
+  require(x.rank() == 3 && heads > 0 && x.dim(2) % heads == 0, "{} does not split into {} heads",
+          x.shape(), heads);
   return x.reshape({x.dim(0), x.dim(1), heads, x.dim(2) / heads}).transpose(1, 2);
 }
 

@@ -48,7 +48,8 @@ KernelPtr optimiser(const Step& advance) {
             in.size(), kinds);
     const std::size_t count = (in.size() - 2) / kinds;
     const float rate = in[0].cast(DType::f32).item<float>();
-    const std::int64_t step = in.ints(1).at(0);
+    require(in[1].numel() == 1, "T has shape {}, expected one element", in[1].shape());
+    const std::int64_t step = in.ints(1)[0];
     std::vector<Tensor> out((states + 1) * count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto tensor = [&](std::size_t kind) -> const Tensor& {
