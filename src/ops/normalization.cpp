@@ -14,7 +14,8 @@ namespace {
 
 bool softmax_reference(const SoftmaxArgs& args) {
   const std::int64_t size = args.src.shape()[args.axis];
-  const std::int64_t inner = args.src.strides()[args.axis];
+  std::int64_t inner = 1;  // not the stride, which an axis of size 1 may have as 0
+  for (int axis = args.axis + 1; axis < args.src.rank(); ++axis) inner *= args.src.dim(axis);
   const std::int64_t lines = args.src.numel() / size;
   visit_floating("softmax", args.src.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
