@@ -209,7 +209,9 @@ Equation parse(std::string_view text, std::span<const Tensor> operands) {
 
 Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
   require(!operands.empty(), "einsum: no operands");
-  auto [terms, output] = parse(equation, operands);
+  Equation parsed = parse(equation, operands);
+  std::vector<Term>& terms = parsed.terms;
+  const Labels& output = parsed.output;
   Sizes sizes;
   for (Term& term : terms) {
     require(term.x.dtype() == terms[0].x.dtype(), "einsum: dtypes differ: {} and {}",

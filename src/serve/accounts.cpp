@@ -1,12 +1,10 @@
 #include "quern/serve/accounts.h"
 
-#include <fmt/ranges.h>
-
 #include <mutex>
-#include <ranges>
 
 #include "serve/error.h"
 #include "serve/keys.h"
+#include "serve/plans.h"
 #include "serve/schema.h"
 #include "serve/usage.h"
 
@@ -43,7 +41,7 @@ struct Accounts::Impl {
   void check_credit(std::string_view plan, std::int64_t micros) const {
     const auto found = plans.find(std::string(plan));
     require(found != plans.end(), "keys: no plan is called \"{}\"; there are: {}", plan,
-            fmt::join(plans | std::views::keys, ", "));
+            plan_names(plans));
     require(micros >= 0 && micros <= kMostCredit, "keys: credit is 0 to {}, not {}",
             format_amount(kMostCredit), format_amount(micros));
     require(micros == 0 || found->second.billing == Billing::prepaid,

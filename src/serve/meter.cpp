@@ -1,12 +1,12 @@
 #include "serve/meter.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <atomic>
 #include <mutex>
-#include <ranges>
 
 #include "serve/error.h"
+#include "serve/plans.h"
 #include "serve/schema.h"
 #include "serve/usage.h"
 
@@ -44,7 +44,7 @@ struct Meter::Impl {
       require(
           plans.contains(plan),
           "ledger \"{}\" has keys on the plan \"{}\", which the configuration lacks; it has: {}",
-          config.ledger, plan, fmt::join(plans | std::views::keys, ", "));
+          config.ledger, plan, plan_names(plans));
     }
   }
 

@@ -1,7 +1,10 @@
 #include "serve/plans.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "serve/error.h"
 
@@ -47,6 +50,12 @@ const Prices& prices_of(const Plan& plan, std::string_view model) {
 
 bool may_use(const Plan& plan, std::string_view model) {
   return plan.models.empty() || std::ranges::find(plan.models, model) != plan.models.end();
+}
+
+std::string plan_names(const std::map<std::string, Plan>& plans) {
+  std::vector<std::string_view> names;
+  for (const auto& [name, plan] : plans) names.push_back(name);
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 std::string format_amount(std::int64_t micros) {

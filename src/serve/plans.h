@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "quern/serve/config.h"
@@ -27,5 +29,8 @@ const Prices& prices_of(const Plan& plan, std::string_view model);
 
 /// Whether a plan lets its keys use a model.
 bool may_use(const Plan& plan, std::string_view model);
+
+/// "free, pro": for errors that list what there is.
+std::string plan_names(const std::map<std::string, Plan>& plans);
 
 }  // namespace quern::serve

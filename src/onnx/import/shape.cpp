@@ -51,8 +51,7 @@ KernelPtr squeeze(const Node& node, const ImportContext&) {
       }
     }
     std::ranges::sort(axes, std::greater<>());
-    const auto [repeated, end] = std::ranges::unique(axes);
-    axes.erase(repeated, end);
+    axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
     for (const int axis : axes) x = x.squeeze(axis);
     return x;
   });
