@@ -7,3 +7,8 @@ target_compile_options(quern_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshado
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(quern_warnings INTERFACE -Wno-restrict)
 endif()
+# Files that are compiled as one are in each other's sight, of which these two would warn.
+if(CMAKE_UNITY_BUILD)
+  target_compile_options(quern_warnings INTERFACE -Wno-shadow
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()

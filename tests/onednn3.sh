@@ -37,7 +37,8 @@ build_and_test() {
   version_of() { dpkg-query -W -f '${Version}' "$1"; }
   echo "oneDNN $(version_of libdnnl-dev), fmt $(version_of libfmt-dev), $(g++ --version | head -n 1)"
 
-  cmake -S /mnt/quern-source -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release > "$build/configure.log" 2>&1 ||
+  cmake -S /mnt/quern-source -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 > "$build/configure.log" 2>&1 ||
     { cat "$build/configure.log"; exit 1; }
   cmake --build "$build" --parallel "$JOBS" -- -k 0 > "$build/build.log" 2>&1 || { grep -v '^\[' "$build/build.log"; exit 1; }
   echo "built with $(grep -c ' warning: ' "$build/build.log" || true) warnings (build/onednn3/build.log)"

@@ -25,7 +25,8 @@ done
 
 cmake/debian-packages.sh test
 jobs=$(nproc)
-options=(-DQUERN_WERROR=ON)
+# Sixteen files at a time, which halves the work; Clang, within the tests, sees each file alone.
+options=(-DQUERN_WERROR=ON -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)
 if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 results=build/results
 rm -rf "$results"

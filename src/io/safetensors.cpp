@@ -15,10 +15,10 @@ namespace quern::io {
 namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
-constexpr std::size_t kMaxTensors = std::size_t{1} << 17;
+constexpr std::size_t kMaxEntries = std::size_t{1} << 17;
 constexpr std::string_view kMetadata = "__metadata__";
 
-struct TensorInfo {
+struct HeaderEntry {
   std::string name;
   DType dtype;
   Shape shape;
@@ -59,7 +59,7 @@ Shape read_shape(const JsonObject& entry, const std::string& where) {
   return shape;
 }
 
-TensorInfo read_info(const std::string& name, const Json& json, std::string_view file) {
+HeaderEntry read_info(const std::string& name, const Json& json, std::string_view file) {
   const std::string where = fmt::format("{}: the header (at byte 8): tensor \"{}\"", file, name);
   const JsonObject entry(json, where);
   const auto dtype_name = entry.get<std::string>("dtype");
@@ -76,13 +76,13 @@ TensorInfo read_info(const std::string& name, const Json& json, std::string_view
 }
 
 /// The tensors must lie one after the other and fill the data, as the format demands.
-void check_places(const ByteReader& reader, std::vector<TensorInfo>& infos, std::uint64_t size) {
-  std::sort(infos.begin(), infos.end(), [](const TensorInfo& a, const TensorInfo& b) {
+void check_places(const ByteReader& reader, std::vector<HeaderEntry>& infos, std::uint64_t size) {
+  std::sort(infos.begin(), infos.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
   });
   const std::uint64_t start = reader.position() - size;
   std::uint64_t expected = 0;
-  for (const TensorInfo& info : infos) {
+  for (const HeaderEntry& info : infos) {
     if (info.begin != expected) {
       reader.fail_at(start + expected, "tensor \"{}\" begins at {} of the data, expected {}: {}",
                      info.name, info.begin, expected,
@@ -113,7 +113,7 @@ std::map<std::string, std::string> read_metadata(const JsonObject& header) {
 }
 
 /// Any other byte would not be a bool to C++.
-void check_booleans(const ByteReader& reader, const TensorInfo& info,
+void check_booleans(const ByteReader& reader, const HeaderEntry& info,
                     std::span<const std::byte> data) {
   const auto bytes = data.subspan(info.begin, info.end - info.begin);
   const auto wrong =
@@ -137,18 +137,18 @@ SafetensorsFile parse_safetensors(const FileBytes& file, const LoadProgress& pro
   const std::string where = file.name + ": the header (at byte 8)";
   const Json json = parse_json(parts.header, where);
   const JsonObject header(json, where);
-  if (json.size() > kMaxTensors) {
-    reader.fail_at(8, "{} tensors, expected at most {}", json.size(), std::size_t{kMaxTensors});
+  if (json.size() > kMaxEntries) {
+    reader.fail_at(8, "{} tensors, expected at most {}", json.size(), std::size_t{kMaxEntries});
   }
 
   SafetensorsFile safetensors;
   safetensors.metadata = read_metadata(header);
-  std::vector<TensorInfo> infos;
+  std::vector<HeaderEntry> infos;
   for (const auto& [name, entry] : json.items()) {
     if (name != kMetadata) infos.push_back(read_info(name, entry, file.name));
   }
   check_places(reader, infos, parts.data.size());
-  for (const TensorInfo& info : infos) {
+  for (const HeaderEntry& info : infos) {
     if (info.dtype == DType::boolean) check_booleans(reader, info, parts.data);
     const auto bytes = parts.data.subspan(info.begin, info.end - info.begin);
     safetensors.weights.emplace(info.name, tensor_view(bytes, info.dtype, info.shape, file.owner));

@@ -109,8 +109,8 @@ bool run_onednn(const BinaryArgs& args) {
   return true;
 }
 
-constexpr Implementation<BinaryArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                           {"reference", run_reference}};
+constexpr Implementation<BinaryArgs> kBinaryImplementations[] = {{"onednn", run_onednn},
+                                                                 {"reference", run_reference}};
 
 Tensor binary(Binary operation, const Tensor& a, const Tensor& b) {
   require_same_dtype(name_of(operation), a, b);
@@ -122,7 +122,9 @@ Tensor binary(Binary operation, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-std::span<const Implementation<BinaryArgs>> binary_implementations() { return kImplementations; }
+std::span<const Implementation<BinaryArgs>> binary_implementations() {
+  return kBinaryImplementations;
+}
 
 Tensor add(const Tensor& a, const Tensor& b) { return binary(Binary::add, a, b); }
 Tensor sub(const Tensor& a, const Tensor& b) { return binary(Binary::sub, a, b); }

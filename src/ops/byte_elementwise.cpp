@@ -39,7 +39,7 @@ Tensor empty_like(const Tensor& x, DType dtype) {
 }
 
 template <class T>
-const T* elements(const Tensor& x) {
+const T* elements_of(const Tensor& x) {
   return static_cast<const T*>(x.raw());
 }
 
@@ -55,8 +55,8 @@ Tensor zip_bytes(const Tensor& a, const Tensor& b, DType dtype, const Combine& c
     visit_bytes(right.dtype(), [&](auto right_tag) {
       visit_bytes(dtype, [&](auto dst_tag) {
         using T = decltype(dst_tag);
-        const auto* p = elements<decltype(left_tag)>(left);
-        const auto* q = elements<decltype(right_tag)>(right);
+        const auto* p = elements_of<decltype(left_tag)>(left);
+        const auto* q = elements_of<decltype(right_tag)>(right);
         T* to = static_cast<T*>(dst.mutable_raw());
         parallel_for(shape.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t i = begin; i < end; ++i) {
@@ -111,8 +111,8 @@ Tensor map_bytes(const Quantized& x, const std::function<Tensor(const Tensor&)>&
       quantize(function(floats), y.scale, y.zero_point, {.dtype = y.zero_point.dtype()});
   const Tensor src = lies_without_gaps(x.values) ? x.values : x.values.contiguous();
   Tensor dst = empty_like(src, table.dtype());
-  const auto* from = elements<std::uint8_t>(src);
-  const auto* results = elements<std::uint8_t>(table);
+  const auto* from = elements_of<std::uint8_t>(src);
+  const auto* results = elements_of<std::uint8_t>(table);
   auto* to = static_cast<std::uint8_t*>(dst.mutable_raw());
   parallel_for(src.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) to[i] = results[from[i]];

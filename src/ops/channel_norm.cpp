@@ -9,7 +9,7 @@
 namespace quern::ops {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;  // elements that are worth a thread
+constexpr std::int64_t kChannelNormGrain = 16384;  // elements that are worth a thread
 
 DType wide_of(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
 
@@ -50,7 +50,7 @@ Tensor map_planes(const Tensor& x, std::int64_t planes, const Body& body) {
     if constexpr (std::is_floating_point_v<T>) {
       const T* from = src.data<T>().data();
       T* to = dst.mutable_data<T>().data();
-      parallel_for(planes, std::max<std::int64_t>(kGrain / size, 1),
+      parallel_for(planes, std::max<std::int64_t>(kChannelNormGrain / size, 1),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t plane = begin; plane < end; ++plane)
                        body(from + plane * size, to + plane * size, size, plane);

@@ -94,12 +94,14 @@ bool run_onednn(const EltwiseArgs& args) {
   return true;
 }
 
-constexpr Implementation<EltwiseArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                            {"reference", run_reference}};
+constexpr Implementation<EltwiseArgs> kEltwiseImplementations[] = {{"onednn", run_onednn},
+                                                                   {"reference", run_reference}};
 
 }  // namespace
 
-std::span<const Implementation<EltwiseArgs>> eltwise_implementations() { return kImplementations; }
+std::span<const Implementation<EltwiseArgs>> eltwise_implementations() {
+  return kEltwiseImplementations;
+}
 
 Tensor eltwise(Eltwise function, const Tensor& x, float alpha, float beta) {
   if (!is_floating(x.dtype()))

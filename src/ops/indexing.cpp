@@ -15,10 +15,10 @@ namespace quern::ops {
 namespace {
 
 /// A thread is worth as many elements.
-constexpr std::int64_t kGrain = 1 << 14;
+constexpr std::int64_t kIndexingGrain = 1 << 14;
 
 std::int64_t grain_of(std::int64_t elements_each) {
-  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, elements_each));
+  return std::max<std::int64_t>(1, kIndexingGrain / std::max<std::int64_t>(1, elements_each));
 }
 
 /// Copies `count` runs of `inner` elements, run i from place(i) elements on.

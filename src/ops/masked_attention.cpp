@@ -12,11 +12,11 @@ namespace {
 
 constexpr std::int64_t kBlockScores = std::int64_t{4} << 20;  // 16 MB of f32
 
-struct Sizes {
+struct AttentionSizes {
   std::int64_t batch, heads, queries, head_dim, kv_heads, keys, value_dim;
 };
 
-Sizes check(const Tensor& q, const Tensor& k, const Tensor& v) {
+AttentionSizes sizes_of(const Tensor& q, const Tensor& k, const Tensor& v) {
   require(q.rank() == 4 && k.rank() == 4 && v.rank() == 4,
           "attention: expected tensors [batch, heads, tokens, dim], got {}, {}, {}", q.shape(),
           k.shape(), v.shape());
@@ -48,7 +48,7 @@ Tensor additive(const Tensor& mask, DType dtype) {
 }
 
 std::vector<std::int64_t> per_batch(const char* name, const std::optional<Tensor>& values,
-                                    const Sizes& sizes, std::int64_t fallback) {
+                                    const AttentionSizes& sizes, std::int64_t fallback) {
   if (!values) return std::vector<std::int64_t>(static_cast<std::size_t>(sizes.batch), fallback);
   require(values->numel() == sizes.batch, "attention: {} has shape {}, expected [{}]", name,
           values->shape(), sizes.batch);
@@ -62,7 +62,7 @@ std::vector<std::int64_t> per_batch(const char* name, const std::optional<Tensor
 /// Which keys each query sees, and what is added to its scores.
 class Mask {
  public:
-  Mask(const Sizes& sizes, const MaskedAttentionOptions& options, DType dtype)
+  Mask(const AttentionSizes& sizes, const MaskedAttentionOptions& options, DType dtype)
       : causal_(options.causal),
         window_(options.window),
         lengths_(per_batch("key_lengths", options.key_lengths, sizes, sizes.keys)),
@@ -118,7 +118,7 @@ class Mask {
 template <class T>
 class Blocks {
  public:
-  Blocks(const Sizes& sizes, const MaskedAttentionOptions& options)
+  Blocks(const AttentionSizes& sizes, const MaskedAttentionOptions& options)
       : sizes_(sizes), options_(options), mask_(sizes, options, dtype_of<T>) {
     scale_ =
         static_cast<T>(options.scale != 0.f ? options.scale
@@ -235,7 +235,7 @@ class Blocks {
 
   static constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
-  Sizes sizes_;
+  AttentionSizes sizes_;
   const MaskedAttentionOptions& options_;
   Mask mask_;
   T scale_;
@@ -247,7 +247,7 @@ class Blocks {
 
 AttentionResult masked_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                  const MaskedAttentionOptions& options) {
-  const Sizes sizes = check(q, k, v);
+  const AttentionSizes sizes = sizes_of(q, k, v);
   AttentionResult result = q.dtype() == DType::f64 ? Blocks<double>(sizes, options).run(q, k, v)
                                                    : Blocks<float>(sizes, options).run(q, k, v);
   result.output = result.output.cast(q.dtype());

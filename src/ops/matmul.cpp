@@ -105,8 +105,8 @@ bool run_onednn(const MatMulArgs& args) {
   return true;
 }
 
-constexpr Implementation<MatMulArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                           {"reference", run_reference}};
+constexpr Implementation<MatMulArgs> kMatmulImplementations[] = {{"onednn", run_onednn},
+                                                                 {"reference", run_reference}};
 
 DType result_dtype(DType a, DType b) {
   if ((a == DType::i8 || a == DType::u8) && b == DType::i8) return DType::i32;
@@ -152,7 +152,9 @@ backend::TensorDesc describe_operand(const Tensor& tensor) {
   return desc;
 }
 
-std::span<const Implementation<MatMulArgs>> matmul_implementations() { return kImplementations; }
+std::span<const Implementation<MatMulArgs>> matmul_implementations() {
+  return kMatmulImplementations;
+}
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   const DType dtype = result_dtype(a.dtype(), b.dtype());

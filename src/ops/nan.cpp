@@ -9,13 +9,13 @@
 namespace quern::ops {
 namespace {
 
-constexpr std::int64_t kGrain = 65536;
+constexpr std::int64_t kNanGrain = 65536;
 
 // Without a branch for each element, so that it is compiled to vectors.
 template <class T, class Is>
 bool any_of(const T* values, std::int64_t count, const Is& is) {
   std::atomic<bool> found{false};
-  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(count, kNanGrain, [&](std::int64_t begin, std::int64_t end) {
     int hits = 0;
     for (std::int64_t i = begin; i < end; ++i) hits |= is(values[i]);
     if (hits != 0) found.store(true, std::memory_order_relaxed);

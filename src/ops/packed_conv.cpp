@@ -12,18 +12,19 @@
 #include "ops/window_loops.h"
 
 namespace quern::ops {
+
+/// What a source, its result and the operands decide of an operation.
+struct ConvSignature {
+  Shape src;
+  DType dtype;
+  std::vector<std::pair<DType, Shape>> operands;
+  bool operator==(const ConvSignature&) const = default;
+};
+
 namespace {
 
 using backend::PostOp;
 using backend::Slot;
-
-/// What a source, its result and the operands decide of an operation.
-struct Signature {
-  Shape src;
-  DType dtype;
-  std::vector<std::pair<DType, Shape>> operands;
-  bool operator==(const Signature&) const = default;
-};
 
 const char* name_of(const ConvSpec& spec) { return spec.transposed ? "conv_transpose" : "conv"; }
 
@@ -52,7 +53,7 @@ struct PackedConv::Impl {
  private:
   backend::ConvDesc describe(const ConvArgs& args, DType dtype) const;
 
-  mutable PreparedCache<Signature> prepared_;
+  mutable PreparedCache<ConvSignature> prepared_;
 };
 
 namespace {
@@ -162,8 +163,8 @@ bool run_reference(const ConvArgs& args) {
   return true;
 }
 
-constexpr Implementation<ConvArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                         {"reference", run_reference}};
+constexpr Implementation<ConvArgs> kPackedConvImplementations[] = {{"onednn", run_onednn},
+                                                                   {"reference", run_reference}};
 
 std::int64_t operand_count(const std::vector<Step>& steps) {
   return std::count_if(steps.begin(), steps.end(),
@@ -179,7 +180,7 @@ Tensor with_rank(Tensor operand, int rank) {
 }  // namespace
 
 Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype) const {
-  Signature wanted{args.src.shape(), dtype, {}};
+  ConvSignature wanted{args.src.shape(), dtype, {}};
   for (const Tensor& operand : args.operands)
     wanted.operands.emplace_back(operand.dtype(), operand.shape());
   return prepared_.find_or_prepare(
@@ -210,7 +211,9 @@ backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype) 
   return desc;
 }
 
-std::span<const Implementation<ConvArgs>> conv_implementations() { return kImplementations; }
+std::span<const Implementation<ConvArgs>> conv_implementations() {
+  return kPackedConvImplementations;
+}
 
 PackedConv::PackedConv(ConvSpec spec) {
   auto impl = std::make_shared<Impl>();

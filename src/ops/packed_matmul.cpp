@@ -9,29 +9,30 @@
 #include "quern/ops.h"
 
 namespace quern::ops {
+
+/// What a source and the operands decide of an operation.
+struct MatMulSignature {
+  std::int64_t rows;
+  DType dtype;
+  std::vector<bool> full_operands;  ///< of the result's shape, else [out]
+  bool operator==(const MatMulSignature&) const = default;
+};
+
 namespace {
 
 using backend::PostOp;
 using backend::Slot;
 
-/// What a source and the operands decide of an operation.
-struct Signature {
-  std::int64_t rows;
-  DType dtype;
-  std::vector<bool> full_operands;  ///< of the result's shape, else [out]
-  bool operator==(const Signature&) const = default;
-};
-
 }  // namespace
 
 struct PackedMatMul::Impl {
   MatMulSpec spec;
-  mutable PreparedCache<Signature> prepared;
+  mutable PreparedCache<MatMulSignature> prepared;
 
-  backend::MatMulDesc describe(const Signature& wanted) const;
+  backend::MatMulDesc describe(const MatMulSignature& wanted) const;
 };
 
-backend::MatMulDesc PackedMatMul::Impl::describe(const Signature& wanted) const {
+backend::MatMulDesc PackedMatMul::Impl::describe(const MatMulSignature& wanted) const {
   const std::int64_t in = spec.weight.dim(0);
   const std::int64_t out = spec.weight.dim(1);
   backend::MatMulDesc desc{.src = backend::dense_desc(wanted.dtype, {wanted.rows, in}),
@@ -88,7 +89,7 @@ Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operand
   Tensor dst = Tensor::empty(shape, x.dtype());
   if (dst.numel() == 0) return dst;
 
-  Signature wanted{dst.numel() / out_features(), x.dtype(), {}};
+  MatMulSignature wanted{dst.numel() / out_features(), x.dtype(), {}};
   std::vector<Tensor> dense{x.contiguous()};
   std::vector<backend::Argument> arguments{{Slot::src, dense[0].raw()}, {Slot::dst, dst.raw()}};
   if (impl_->spec.bias) arguments.push_back({Slot::bias, impl_->spec.bias->raw()});

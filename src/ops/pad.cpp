@@ -9,8 +9,8 @@
 namespace quern::ops {
 namespace {
 
-using Sizes = std::span<const std::int64_t>;
-constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+using Extents = std::span<const std::int64_t>;
+constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t wrapped(std::int64_t at, std::int64_t size) {
   const std::int64_t rest = at % size;
@@ -26,7 +26,7 @@ std::int64_t source_of(PadMode mode, std::int64_t at, std::int64_t size) {
 }
 
 /// `x` without what negative sizes take away.
-Tensor cropped(const Tensor& x, Sizes before, Sizes after) {
+Tensor cropped(const Tensor& x, Extents before, Extents after) {
   Tensor left = x;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const auto i = static_cast<std::size_t>(axis);
@@ -41,7 +41,7 @@ Tensor cropped(const Tensor& x, Sizes before, Sizes after) {
   return left;
 }
 
-Shape padded_shape(const Tensor& x, Sizes before, Sizes after) {
+Shape padded_shape(const Tensor& x, Extents before, Extents after) {
   Shape shape = x.shape();
   for (int axis = 0; axis < x.rank(); ++axis) {
     for (const std::int64_t added :
@@ -67,7 +67,7 @@ void fill_border(const Tensor& border, const Tensor& value) {
 
 }  // namespace
 
-Tensor pad(const Tensor& x, Sizes before, Sizes after, const PadOptions& options) {
+Tensor pad(const Tensor& x, Extents before, Extents after, const PadOptions& options) {
   require(std::ssize(before) == x.rank() && std::ssize(after) == x.rank(),
           "pad: {} and {} sizes for shape {}", before.size(), after.size(), x.shape());
   const Tensor src = cropped(x, before, after);
@@ -90,7 +90,7 @@ Tensor pad(const Tensor& x, Sizes before, Sizes after, const PadOptions& options
     }
     if (options.mode == PadMode::constant) {
       fill_border(wider.slice(axis, 0, first), value);
-      fill_border(wider.slice(axis, first + size, kEnd), value);
+      fill_border(wider.slice(axis, first + size, kToEnd), value);
       continue;
     }
     require(size > 0 || wider.numel() == 0, "pad: nothing to repeat in shape {}", src.shape());

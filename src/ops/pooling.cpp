@@ -18,7 +18,7 @@ using backend::Pooling;
 using backend::Slot;
 using backend::Window;
 
-DType computed_in(DType dtype) {
+DType pooled_in(DType dtype) {
   if (!is_floating(dtype)) return dtype;
   return dtype == DType::bf16 && backend::has_fast_bf16() ? DType::bf16 : DType::f32;
 }
@@ -60,7 +60,7 @@ bool run_onednn(const PoolArgs& args) {
       !std::equal(given.begin(), given.end(), window.pads_end.begin(),
                   [](std::int64_t pads, std::int64_t needed) { return needed <= pads; });
   if (args.operation == Pooling::average_with_pads && beyond_pads) return false;
-  const DType dtype = computed_in(args.src.dtype());
+  const DType dtype = pooled_in(args.src.dtype());
   const auto operation = backend::try_prepare(backend::PoolDesc{
       backend::channels_last_desc(dtype, args.src.shape()),
       backend::channels_last_desc(dtype, args.dst.shape()), args.operation, args.kernel, window});
@@ -162,8 +162,8 @@ bool run_reference(const PoolArgs& args) {
   return true;
 }
 
-constexpr Implementation<PoolArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                         {"reference", run_reference}};
+constexpr Implementation<PoolArgs> kPoolingImplementations[] = {{"onednn", run_onednn},
+                                                                {"reference", run_reference}};
 
 void check_dtype(const char* operation, Pooling kind, DType dtype) {
   const bool bytes = dtype == DType::i8 || dtype == DType::u8;
@@ -201,7 +201,7 @@ Tensor with_unit_axes(const Tensor& pooled, int rank) {
 
 }  // namespace
 
-std::span<const Implementation<PoolArgs>> pool_implementations() { return kImplementations; }
+std::span<const Implementation<PoolArgs>> pool_implementations() { return kPoolingImplementations; }
 
 Window pool_window(const char* operation, const Shape& src, const PoolOptions& options) {
   return resolve_window(operation, spatial_rank(operation, src), options.strides, options.dilations,

@@ -12,8 +12,8 @@ namespace {
 
 using Kind = RecurrentFunction::Kind;
 
-/// Sizes of a network, checked.
-struct Sizes {
+/// RecurrentSizes of a network, checked.
+struct RecurrentSizes {
   std::int64_t steps, batch, in, directions, hidden, gates;
 };
 
@@ -54,7 +54,7 @@ class Projection<double> {
 template <class T>
 class Pass {
  public:
-  Pass(const Sizes& sizes, const RecurrentWeights& weights, std::int64_t direction)
+  Pass(const RecurrentSizes& sizes, const RecurrentWeights& weights, std::int64_t direction)
       : sizes_(sizes),
         input_(rows(weights.input, direction)),
         recurrent_(rows(weights.recurrent, direction)),
@@ -99,7 +99,7 @@ class Pass {
         .contiguous();
   }
 
-  Sizes sizes_;
+  RecurrentSizes sizes_;
   Tensor input_, recurrent_, input_bias_, recurrent_bias_;
 };
 
@@ -107,7 +107,7 @@ class Pass {
 template <class T>
 class RnnCell {
  public:
-  RnnCell(const Sizes& sizes, const Pass<T>& pass, RecurrentFunctions functions)
+  RnnCell(const RecurrentSizes& sizes, const Pass<T>& pass, RecurrentFunctions functions)
       : sizes_(sizes), pass_(pass), functions_(functions), product_(pass.recurrent()) {}
 
   void prepare(const T* h, T* products) const {
@@ -119,7 +119,7 @@ class RnnCell {
   }
 
  private:
-  const Sizes& sizes_;
+  const RecurrentSizes& sizes_;
   const Pass<T>& pass_;
   RecurrentFunctions functions_;
   Projection<T> product_;
@@ -128,7 +128,8 @@ class RnnCell {
 template <class T>
 class GruCell {
  public:
-  GruCell(const Sizes& sizes, const Pass<T>& pass, RecurrentFunctions functions, GruReset reset)
+  GruCell(const RecurrentSizes& sizes, const Pass<T>& pass, RecurrentFunctions functions,
+          GruReset reset)
       : sizes_(sizes),
         pass_(pass),
         functions_(functions),
@@ -161,7 +162,7 @@ class GruCell {
   }
 
  private:
-  const Sizes& sizes_;
+  const RecurrentSizes& sizes_;
   const Pass<T>& pass_;
   RecurrentFunctions functions_;
   GruReset reset_;
@@ -171,8 +172,8 @@ class GruCell {
 template <class T>
 class LstmCell {
  public:
-  LstmCell(const Sizes& sizes, const Pass<T>& pass, RecurrentFunctions functions, bool coupled,
-           const T* peepholes, T* cell)
+  LstmCell(const RecurrentSizes& sizes, const Pass<T>& pass, RecurrentFunctions functions,
+           bool coupled, const T* peepholes, T* cell)
       : sizes_(sizes),
         pass_(pass),
         functions_(functions),
@@ -202,7 +203,7 @@ class LstmCell {
   }
 
  private:
-  const Sizes& sizes_;
+  const RecurrentSizes& sizes_;
   const Pass<T>& pass_;
   RecurrentFunctions functions_;
   bool coupled_;
@@ -214,7 +215,7 @@ class LstmCell {
 /// Runs `cell` over the steps of every sequence; `h` [batch, hidden] is its state, `y` where the
 /// states of this direction begin.
 template <class T, class Cell>
-void run_steps(const Sizes& sizes, const Cell& cell, const Tensor& projected, bool reverse,
+void run_steps(const RecurrentSizes& sizes, const Cell& cell, const Tensor& projected, bool reverse,
                std::span<const std::int64_t> lengths, T* h, T* y) {
   const std::int64_t width = sizes.gates * sizes.hidden;
   Tensor products = Tensor::empty({sizes.batch, width}, dtype_of<T>);
@@ -234,8 +235,8 @@ void run_steps(const Sizes& sizes, const Cell& cell, const Tensor& projected, bo
   }
 }
 
-Sizes check_sizes(const char* name, const Tensor& x, const RecurrentWeights& weights,
-                  const RecurrentOptions& options, std::int64_t gates) {
+RecurrentSizes check_sizes(const char* name, const Tensor& x, const RecurrentWeights& weights,
+                           const RecurrentOptions& options, std::int64_t gates) {
   const auto floating = [&](const char* what, const Tensor& tensor) {
     if (!is_floating(tensor.dtype()))
       fail(ErrorCode::unsupported, "{}: {} has dtype {}, expected a floating one", name, what,
@@ -248,7 +249,8 @@ Sizes check_sizes(const char* name, const Tensor& x, const RecurrentWeights& wei
           "{}: expected recurrent weights [{}, {} * hidden, hidden], "
           "got {}",
           name, directions, gates, weights.recurrent.shape());
-  const Sizes sizes{x.dim(0), x.dim(1), x.dim(2), directions, weights.recurrent.dim(2), gates};
+  const RecurrentSizes sizes{x.dim(0), x.dim(1), x.dim(2), directions, weights.recurrent.dim(2),
+                             gates};
   require(sizes.hidden > 0 && sizes.in > 0, "{}: empty weights {}", name,
           weights.recurrent.shape());
   const auto expect = [&](const char* what, const Tensor& tensor, const Shape& shape) {
@@ -264,7 +266,7 @@ Sizes check_sizes(const char* name, const Tensor& x, const RecurrentWeights& wei
   return sizes;
 }
 
-std::vector<std::int64_t> check_lengths(const char* name, const Sizes& sizes,
+std::vector<std::int64_t> check_lengths(const char* name, const RecurrentSizes& sizes,
                                         const std::optional<Tensor>& lengths) {
   const auto batch = static_cast<std::size_t>(sizes.batch);
   if (!lengths) return std::vector<std::int64_t>(batch, sizes.steps);
@@ -281,7 +283,7 @@ std::vector<std::int64_t> check_lengths(const char* name, const Sizes& sizes,
   return {values.begin(), values.end()};
 }
 
-std::vector<RecurrentFunction> check_functions(const char* name, const Sizes& sizes,
+std::vector<RecurrentFunction> check_functions(const char* name, const RecurrentSizes& sizes,
                                                const RecurrentOptions& options,
                                                std::initializer_list<Kind> usual) {
   const auto wanted = static_cast<std::int64_t>(usual.size()) * sizes.directions;
@@ -298,8 +300,8 @@ std::vector<RecurrentFunction> check_functions(const char* name, const Sizes& si
 }
 
 /// A state [directions, batch, hidden] to be changed in place, from its initial values.
-Tensor make_state(const char* name, const Sizes& sizes, const std::optional<Tensor>& initial,
-                  DType dtype) {
+Tensor make_state(const char* name, const RecurrentSizes& sizes,
+                  const std::optional<Tensor>& initial, DType dtype) {
   const Shape shape{sizes.directions, sizes.batch, sizes.hidden};
   if (!initial) return Tensor::zeros(shape, dtype);
   require(initial->shape() == shape && is_floating(initial->dtype()),
@@ -310,9 +312,9 @@ Tensor make_state(const char* name, const Sizes& sizes, const std::optional<Tens
 
 /// Runs every direction with the cell that `make_cell(pass, direction, functions)` gives.
 template <class T, class MakeCell>
-RecurrentResult run_network(const Tensor& x, const Sizes& sizes, const RecurrentWeights& weights,
-                            const RecurrentOptions& options, Tensor h,
-                            std::span<const std::int64_t> lengths,
+RecurrentResult run_network(const Tensor& x, const RecurrentSizes& sizes,
+                            const RecurrentWeights& weights, const RecurrentOptions& options,
+                            Tensor h, std::span<const std::int64_t> lengths,
                             std::span<const RecurrentFunction> functions,
                             const MakeCell& make_cell) {
   const Tensor wide = x.cast(dtype_of<T>).contiguous();
@@ -341,7 +343,7 @@ auto in_wide_type(const Tensor& x, const Run& run) {
 
 RecurrentResult rnn(const Tensor& x, const RecurrentWeights& weights,
                     const std::optional<Tensor>& initial, const RecurrentOptions& options) {
-  const Sizes sizes = check_sizes("rnn", x, weights, options, 1);
+  const RecurrentSizes sizes = check_sizes("rnn", x, weights, options, 1);
   const auto lengths = check_lengths("rnn", sizes, options.lengths);
   const auto functions = check_functions("rnn", sizes, options, {Kind::tanh});
   return in_wide_type(x, [&](auto zero) {
@@ -357,7 +359,7 @@ RecurrentResult rnn(const Tensor& x, const RecurrentWeights& weights,
 RecurrentResult gru(const Tensor& x, const RecurrentWeights& weights,
                     const std::optional<Tensor>& initial, const RecurrentOptions& options,
                     GruReset reset) {
-  const Sizes sizes = check_sizes("gru", x, weights, options, 3);
+  const RecurrentSizes sizes = check_sizes("gru", x, weights, options, 3);
   const auto lengths = check_lengths("gru", sizes, options.lengths);
   const auto functions = check_functions("gru", sizes, options, {Kind::sigmoid, Kind::tanh});
   return in_wide_type(x, [&](auto zero) {
@@ -372,7 +374,7 @@ RecurrentResult gru(const Tensor& x, const RecurrentWeights& weights,
 
 LstmResult lstm(const Tensor& x, const RecurrentWeights& weights, const LstmState& initial,
                 const LstmOptions& options) {
-  const Sizes sizes = check_sizes("lstm", x, weights, options.common, 4);
+  const RecurrentSizes sizes = check_sizes("lstm", x, weights, options.common, 4);
   const auto lengths = check_lengths("lstm", sizes, options.common.lengths);
   const auto functions =
       check_functions("lstm", sizes, options.common, {Kind::sigmoid, Kind::tanh, Kind::tanh});

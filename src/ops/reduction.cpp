@@ -128,8 +128,8 @@ bool run_onednn(const ReductionArgs& args) {
   return true;
 }
 
-constexpr Implementation<ReductionArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                              {"reference", run_reference}};
+constexpr Implementation<ReductionArgs> kReductionImplementations[] = {
+    {"onednn", run_onednn}, {"reference", run_reference}};
 
 /// The shapes of a result: with size 1 along reduced axes, and as asked for.
 struct ReducedShapes {
@@ -164,7 +164,7 @@ Tensor reduce(const char* name, Reduction operation, const Tensor& x, std::span<
 }  // namespace
 
 std::span<const Implementation<ReductionArgs>> reduction_implementations() {
-  return kImplementations;
+  return kReductionImplementations;
 }
 
 Tensor sum(const Tensor& x, std::span<const int> axes, bool keep_dims) {

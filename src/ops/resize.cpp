@@ -133,18 +133,18 @@ Taps taps_of(const Axis& a, const ResizeOptions& options) {
   return taps;
 }
 
-std::int64_t grain_of(std::int64_t elements_each) {
+std::int64_t pass_grain(std::int64_t elements_each) {
   return std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, elements_each));
 }
 
 /// The axis of src [outer, from, inner] made dst [outer, to, inner].
-struct Pass {
+struct AxisPass {
   std::int64_t outer, from, to, inner;
 };
 
 template <class T>
-void take_nearest(const T* from, T* to, const Pass& pass, const Taps& taps) {
-  parallel_for(pass.outer, grain_of(pass.to * pass.inner),
+void take_nearest(const T* from, T* to, const AxisPass& pass, const Taps& taps) {
+  parallel_for(pass.outer, pass_grain(pass.to * pass.inner),
                [&](std::int64_t begin, std::int64_t end) {
                  const std::int64_t* places = taps.places.data();
                  for (std::int64_t o = begin; o < end; ++o) {
@@ -195,10 +195,10 @@ void sum_elements(const T* src, T* dst, std::int64_t size, const std::int64_t* p
 }
 
 template <class T>
-void interpolate(const T* from, T* to, const Pass& pass, const Taps& taps, T outside) {
+void interpolate(const T* from, T* to, const AxisPass& pass, const Taps& taps, T outside) {
   const std::vector<T> weights(taps.weights.begin(), taps.weights.end());
   const std::int64_t count = taps.count;
-  parallel_for(pass.outer, grain_of(pass.to * pass.inner * count),
+  parallel_for(pass.outer, pass_grain(pass.to * pass.inner * count),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t o = begin; o < end; ++o) {
                    const T* src = from + o * pass.from * pass.inner;
@@ -220,8 +220,8 @@ void interpolate(const T* from, T* to, const Pass& pass, const Taps& taps, T out
 }
 
 Tensor resize_axis(const Tensor& x, const Axis& a, const ResizeOptions& options) {
-  const Pass pass{elements(x.shape(), 0, a.axis), a.from, a.to,
-                  elements(x.shape(), a.axis + 1, x.rank())};
+  const AxisPass pass{elements(x.shape(), 0, a.axis), a.from, a.to,
+                      elements(x.shape(), a.axis + 1, x.rank())};
   Shape shape = x.shape();
   shape[a.axis] = a.to;
   Tensor dst = Tensor::empty(shape, x.dtype());

@@ -82,7 +82,7 @@ void visit_reduction(const char* operation, DType dtype, ScatterReduction reduct
   }
 }
 
-void require_same_dtype(const char* operation, const Tensor& x, const Tensor& updates) {
+void require_updates_dtype(const char* operation, const Tensor& x, const Tensor& updates) {
   require(updates.dtype() == x.dtype(), "{}: updates of dtype {} for {}", operation,
           updates.dtype(), x.dtype());
 }
@@ -148,7 +148,7 @@ Tensor gather_nd(const Tensor& x, const Tensor& indices, int batch_dims) {
 
 Tensor scatter_elements(const Tensor& x, const Tensor& indices, const Tensor& updates, int axis,
                         ScatterReduction reduction) {
-  require_same_dtype("scatter_elements", x, updates);
+  require_updates_dtype("scatter_elements", x, updates);
   const int along = checked_axis("scatter_elements", axis, x.shape());
   require(indices.shape() == updates.shape() && indices.rank() == x.rank(),
           "scatter_elements: indices {} and updates {} for shape {}", indices.shape(),
@@ -182,7 +182,7 @@ Tensor scatter_elements(const Tensor& x, const Tensor& indices, const Tensor& up
 
 Tensor scatter_nd(const Tensor& x, const Tensor& indices, const Tensor& updates,
                   ScatterReduction reduction) {
-  require_same_dtype("scatter_nd", x, updates);
+  require_updates_dtype("scatter_nd", x, updates);
   const Slices slices = slices_of("scatter_nd", x.shape(), indices, 0);
   require(updates.shape() == slices.shape, "scatter_nd: updates {}, expected {}", updates.shape(),
           slices.shape);
@@ -202,7 +202,7 @@ Tensor scatter_nd(const Tensor& x, const Tensor& indices, const Tensor& updates,
 
 Tensor scatter_rows(const Tensor& x, const Tensor& update, const std::optional<Tensor>& starts,
                     int axis, bool circular) {
-  require_same_dtype("scatter_rows", x, update);
+  require_updates_dtype("scatter_rows", x, update);
   const int along = checked_axis("scatter_rows", axis, x.shape());
   Shape expected = x.shape();
   if (update.rank() == x.rank()) expected[along] = update.shape()[along];

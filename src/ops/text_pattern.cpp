@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kMaxPattern = 16 * 1024;
 // Places of a pattern that a text can be in at once: each character takes at most their square of
 // steps.
-constexpr std::size_t kFewestPlaces = 64;
-constexpr std::size_t kMostPlaces = 2048;
+constexpr std::size_t kFewestAtOnce = 64;
+constexpr std::size_t kMostAtOnce = 2048;
 constexpr double kMostSteps = 1e10;
 constexpr std::size_t kIntsOfPlace = 6;
 constexpr std::uint32_t kHeapLimitKib = 16 * 1024;
@@ -123,7 +123,7 @@ bool TextPattern::matches(std::string_view text) const {
   pcre2_set_heap_limit(context.get(), kHeapLimitKib);
   pcre2_set_match_limit(context.get(), kCallLimit);
   const double affordable = std::sqrt(kMostSteps / static_cast<double>(text.size() + 1));
-  const auto places = std::clamp(static_cast<std::size_t>(affordable), kFewestPlaces, kMostPlaces);
+  const auto places = std::clamp(static_cast<std::size_t>(affordable), kFewestAtOnce, kMostAtOnce);
   std::vector<int> workspace(kIntsOfPlace * places);
   // Follows all places at once, so there is nothing to try again, and gives the longest match.
   const int found = pcre2_dfa_match(static_cast<const pcre2_code*>(code_.get()),

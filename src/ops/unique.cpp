@@ -20,18 +20,18 @@ bool precedes(const T& a, const T& b) {
   return a < b;
 }
 
-using Places = std::vector<std::int64_t>;
+using RowPlaces = std::vector<std::int64_t>;
 
 /// Places of the rows [count, size] in ascending order, equal ones in that of their places; and for
 /// each place of that order, whether it holds another row than the one before.
 struct Order {
-  Places places;
+  RowPlaces places;
   std::vector<bool> starts;
 };
 
 template <class T>
 Order order_rows(const T* rows, std::int64_t count, std::int64_t size) {
-  Order order{Places(static_cast<std::size_t>(count)),
+  Order order{RowPlaces(static_cast<std::size_t>(count)),
               std::vector<bool>(static_cast<std::size_t>(count))};
   std::iota(order.places.begin(), order.places.end(), 0);
   const auto less = [&](std::int64_t a, std::int64_t b) {
@@ -82,7 +82,7 @@ UniqueResult unique(const Tensor& x, std::optional<int> axis, bool sorted) {
   }
   const std::int64_t size = rest.numel();
   const Order order = order_rows(src.permute(front).reshape({count, size}).contiguous());
-  Places first, counts, inverse(static_cast<std::size_t>(count));
+  RowPlaces first, counts, inverse(static_cast<std::size_t>(count));
   for (const std::size_t run : runs_of(order, sorted)) {
     std::size_t i = run;
     do {

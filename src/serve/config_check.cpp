@@ -75,7 +75,7 @@ void check_limits(const RequestLimits& limits) {
   check_range("limits.idle_seconds", limits.idle_seconds, 1, 86'400);
 }
 
-bool is_loopback(const std::string& host) {
+bool names_loopback(const std::string& host) {
   const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
   return host == "localhost" || host == "::1" || (numeric && host.starts_with("127."));
 }
@@ -106,7 +106,7 @@ void check(const Config& config) {
   }
   require(config.plans.empty() || !config.ledger.empty(),
           "\"plans\" need a \"ledger\": the file that keys and usage are kept in");
-  require(!config.plans.empty() || is_loopback(config.host),
+  require(!config.plans.empty() || names_loopback(config.host),
           "\"host\": without plans no key is asked for, so only a loopback address may be bound, "
           "not \"{}\"",
           config.host);

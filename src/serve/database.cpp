@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kBusyMilliseconds = 5000;
 
-ErrorCode code_of(int sqlite_code) {
+ErrorCode code_of_sqlite(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_ERROR:  // our SQL is fixed, so it is the tables that are not as it expects
     case SQLITE_CORRUPT:
@@ -93,7 +93,7 @@ Database::Database(const std::string& name, const std::string& uri, bool in_memo
 
 void Database::fail_with(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_.get());
-  fail(code_of(code), "ledger \"{}\" {}: {}", name_, doing, sqlite3_errmsg(handle_.get()));
+  fail(code_of_sqlite(code), "ledger \"{}\" {}: {}", name_, doing, sqlite3_errmsg(handle_.get()));
 }
 
 sqlite3_stmt* Database::prepared(std::string_view sql,

@@ -8,7 +8,7 @@
 namespace quern::serve {
 namespace {
 
-constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestKeyName = 64;
 constexpr std::chrono::seconds kLongestGrace = std::chrono::days(366);
 constexpr std::string_view kIdPrefix = "qk_";
 
@@ -43,8 +43,8 @@ bool is_utf8(std::string_view text) {
 void check_name(std::string_view name) {
   const bool printable = std::ranges::none_of(
       name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  require(!name.empty() && name.size() <= kLongestName && printable && is_utf8(name),
-          "keys: a name has 1 to {} bytes of UTF-8 and no control characters", kLongestName);
+  require(!name.empty() && name.size() <= kLongestKeyName && printable && is_utf8(name),
+          "keys: a name has 1 to {} bytes of UTF-8 and no control characters", kLongestKeyName);
   require(!name.starts_with(kIdPrefix), "keys: a name may not begin with \"{}\", as ids do",
           kIdPrefix);
 }

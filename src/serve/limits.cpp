@@ -10,8 +10,6 @@
 namespace quern::serve {
 namespace {
 
-constexpr std::int64_t kMicros = 1'000'000;
-
 template <class Duration>
 std::chrono::seconds seconds_up(Duration duration) {
   return std::max(std::chrono::seconds{1}, std::chrono::ceil<std::chrono::seconds>(duration));

@@ -15,7 +15,7 @@ namespace {
 
 const Plan kNoPlan{};  // of callers where no key is asked for
 
-const Config& checked(const Config& config) {
+const Config& valid(const Config& config) {
   check(config);
   return config;
 }
@@ -33,7 +33,7 @@ Decision refuse(int status, std::string code, std::string message) {
 
 struct Meter::Impl {
   Impl(const Config& config, const Clock& clock_)
-      : plans(checked(config).plans),
+      : plans(valid(config).plans),
         clock(clock_),
         memory_name(next_memory_name()),
         ledger(config.ledger, config.currency, memory_name),

@@ -11,7 +11,6 @@
 namespace quern::serve {
 namespace {
 
-constexpr std::int64_t kMicros = 1'000'000;
 constexpr std::size_t kDecimals = 6;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }

@@ -13,6 +13,8 @@ namespace quern::serve {
 /// sums are exact, and only what is shown is rounded.
 __extension__ using Picos = __int128;
 
+inline constexpr std::int64_t kMicros = 1'000'000;
+
 struct Quantity {
   std::int64_t calls = 0;
   std::int64_t prompt_tokens = 0;

@@ -16,7 +16,7 @@ using namespace quern;
 
 namespace {
 
-const llm::Model& storyteller() {
+const llm::Model& exact_storyteller() {
   static const auto model = llm::Model::load("examples/models/storyteller-q8_0.gguf",
                                              {.accuracy = Accuracy::exact, .context_length = 512});
   return model;
@@ -56,13 +56,13 @@ struct Gate {
 }  // namespace
 
 TEST_CASE("requests in one engine get the answers they get alone") {
-  llm::Engine engine(storyteller(), {.step_tokens = 100});
+  llm::Engine engine(exact_storyteller(), {.step_tokens = 100});
   std::vector<llm::Generation> together;
   for (unsigned i = 0; i < 12; ++i)
     together.push_back(
         engine.submit({.prompt = random_ids(1 + 23 * i, i), .options = sampled(20, i)}));
   for (unsigned i = 0; i < 12; ++i) {
-    const auto alone = storyteller().generate(random_ids(1 + 23 * i, i), sampled(20, i));
+    const auto alone = exact_storyteller().generate(random_ids(1 + 23 * i, i), sampled(20, i));
     const auto reply = together[i].wait();
     CHECK(reply.text == alone.text);
     CHECK(reply.tokens == alone.tokens);
@@ -79,12 +79,12 @@ TEST_CASE("requests in one engine get the answers they get alone") {
 }
 
 TEST_CASE("text, tokens and messages are prompts, and messages end where the template says") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   const std::string text = "Once upon a time";
   auto options = sampled(12, 5);
   CHECK(engine.submit({.prompt = text, .options = options}).wait().text ==
-        storyteller().generate(text, options).text);
-  llm::Chat chat(storyteller());
+        exact_storyteller().generate(text, options).text);
+  llm::Chat chat(exact_storyteller());
   options.ignore_stop_tokens = false;
   options.max_tokens = 40;
   const std::vector<ChatMessage> messages{{"user", "A fox."}};
@@ -93,7 +93,7 @@ TEST_CASE("text, tokens and messages are prompts, and messages end where the tem
 }
 
 TEST_CASE("deltas add up to the reply, and done comes after them") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   std::string text;
   std::vector<TokenId> tokens;
   std::vector<float> logprobs;
@@ -125,7 +125,7 @@ TEST_CASE("deltas add up to the reply, and done comes after them") {
 }
 
 TEST_CASE("a common beginning is shared within a tenant, in whole pages, and changes no text") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   auto prompt = random_ids(150, 1);
   const auto ask = [&](const std::string& tenant) {
     return engine.submit({.prompt = prompt, .options = sampled(20, 7), .tenant = tenant}).wait();
@@ -148,7 +148,7 @@ TEST_CASE("a common beginning is shared within a tenant, in whole pages, and cha
 }
 
 TEST_CASE("an answer is shared by the turn that follows it") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   auto prompt = random_ids(60, 1);
   const auto first = engine.submit({.prompt = prompt, .options = sampled(80, 7)}).wait();
   prompt.insert(prompt.end(), first.tokens.begin(), first.tokens.end());
@@ -157,7 +157,7 @@ TEST_CASE("an answer is shared by the turn that follows it") {
 }
 
 TEST_CASE("a page budget smaller than two requests runs one after the other") {
-  llm::Engine engine(storyteller(), {.kv_tokens = 300});  // five pages
+  llm::Engine engine(exact_storyteller(), {.kv_tokens = 300});  // five pages
   CHECK(engine.statistics().kv_pages_total == 5);
   std::atomic<std::int64_t> most = 0;
   std::vector<llm::Generation> generations;
@@ -173,7 +173,7 @@ TEST_CASE("a page budget smaller than two requests runs one after the other") {
   }
   for (unsigned i = 0; i < 6; ++i)
     CHECK(generations[i].wait().text ==
-          storyteller().generate(random_ids(150, i % 2), sampled(30, i)).text);
+          exact_storyteller().generate(random_ids(150, i % 2), sampled(30, i)).text);
   // Three pages each: a second one fits only beside one whose first two pages it shares.
   CHECK(most <= 2);
   CHECK(code_of([&] {
@@ -182,7 +182,7 @@ TEST_CASE("a page budget smaller than two requests runs one after the other") {
 }
 
 TEST_CASE("kept pages give way to what needs room, the least recently used first") {
-  llm::Engine engine(storyteller(), {.kv_tokens = 384});  // six pages
+  llm::Engine engine(exact_storyteller(), {.kv_tokens = 384});  // six pages
   const auto ask = [&](unsigned seed) {
     return engine.submit({.prompt = random_ids(130, seed), .options = sampled(2, 1)}).wait();
   };
@@ -196,7 +196,7 @@ TEST_CASE("kept pages give way to what needs room, the least recently used first
 }
 
 TEST_CASE("a finished request takes no room, however long its handle is held") {
-  llm::Engine engine(storyteller(), {.kv_tokens = 192});  // three pages
+  llm::Engine engine(exact_storyteller(), {.kv_tokens = 192});  // three pages
   std::vector<llm::Generation> held;
   for (unsigned i = 0; i < 4; ++i) {
     held.push_back(engine.submit({.prompt = random_ids(140, i), .options = sampled(2, 1)}));
@@ -206,7 +206,7 @@ TEST_CASE("a finished request takes no room, however long its handle is held") {
 
 TEST_CASE("a full queue is busy, and takes requests again once one is finished") {
   Gate gate;
-  llm::Engine engine(storyteller(), {.max_running = 1, .max_queued = 2});
+  llm::Engine engine(exact_storyteller(), {.max_running = 1, .max_queued = 2});
   const llm::Request quick{.prompt = random_ids(5, 1), .options = sampled(3, 1)};
   llm::Request held = quick;
   held.callback = gate.callback();
@@ -226,7 +226,7 @@ TEST_CASE("a higher priority leaves the queue first") {
   Gate gate;
   std::vector<int> order;
   std::promise<void> all;
-  llm::Engine engine(storyteller(), {.max_running = 1});
+  llm::Engine engine(exact_storyteller(), {.max_running = 1});
   const auto ask = [&](int priority, llm::DeltaCallback callback) {
     return engine.submit({.prompt = random_ids(5, 1),
                           .options = sampled(2, 1),
@@ -247,7 +247,7 @@ TEST_CASE("a higher priority leaves the queue first") {
 }
 
 TEST_CASE("cancelling takes effect within one step") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   llm::Generation generation;
   std::promise<void> assigned;
   int calls = 0;
@@ -269,7 +269,7 @@ TEST_CASE("cancelling takes effect within one step") {
 
 TEST_CASE("a waiting request can be cancelled, and a dropped one calls nothing any more") {
   Gate gate;
-  llm::Engine engine(storyteller(), {.max_running = 1});
+  llm::Engine engine(exact_storyteller(), {.max_running = 1});
   const auto running = engine.submit(
       {.prompt = random_ids(5, 1), .options = sampled(40, 1), .callback = gate.callback()});
   gate.wait_until_reached();
@@ -294,7 +294,7 @@ TEST_CASE("a waiting request can be cancelled, and a dropped one calls nothing a
 }
 
 TEST_CASE("a callback that stops or throws ends its own request only") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   const auto ask = [&](llm::DeltaCallback callback) {
     return engine.submit(
         {.prompt = random_ids(5, 1), .options = sampled(40, 1), .callback = std::move(callback)});
@@ -306,11 +306,12 @@ TEST_CASE("a callback that stops or throws ends its own request only") {
   CHECK(stopped.wait().finish_reason == llm::FinishReason::cancelled);
   CHECK_THROWS_WITH(thrown.wait(), "from the callback");
   CHECK_THROWS_WITH(thrown.wait(), "from the callback");
-  CHECK(other.wait().tokens == storyteller().generate(random_ids(5, 1), sampled(40, 1)).tokens);
+  CHECK(other.wait().tokens ==
+        exact_storyteller().generate(random_ids(5, 1), sampled(40, 1)).tokens);
 }
 
 TEST_CASE("a generation may be destroyed, and another submitted, within a callback") {
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   llm::Generation first, second;
   std::promise<void> assigned, submitted;
   auto ready = assigned.get_future().share();
@@ -330,7 +331,7 @@ TEST_CASE("a generation may be destroyed, and another submitted, within a callba
 TEST_CASE("an engine that ends cancels what it has, and its generations outlive it") {
   std::vector<llm::Generation> generations;
   {
-    llm::Engine engine(storyteller(), {.max_running = 2});
+    llm::Engine engine(exact_storyteller(), {.max_running = 2});
     for (unsigned i = 0; i < 5; ++i)
       generations.push_back(
           engine.submit({.prompt = random_ids(100, i), .options = sampled(400, i)}));
@@ -340,13 +341,13 @@ TEST_CASE("an engine that ends cancels what it has, and its generations outlive 
 }
 
 TEST_CASE("options and prompts out of range are refused by submit") {
-  CHECK(code_of([] { llm::Engine(storyteller(), {.max_running = 0}); }) ==
+  CHECK(code_of([] { llm::Engine(exact_storyteller(), {.max_running = 0}); }) ==
         ErrorCode::invalid_argument);
-  CHECK(code_of([] { llm::Engine(storyteller(), {.max_running = 9, .step_tokens = 9}); }) ==
+  CHECK(code_of([] { llm::Engine(exact_storyteller(), {.max_running = 9, .step_tokens = 9}); }) ==
         ErrorCode::invalid_argument);
-  CHECK(code_of([] { llm::Engine(storyteller(), {.kv_tokens = -1}); }) ==
+  CHECK(code_of([] { llm::Engine(exact_storyteller(), {.kv_tokens = -1}); }) ==
         ErrorCode::invalid_argument);
-  llm::Engine engine(storyteller());
+  llm::Engine engine(exact_storyteller());
   const auto refused = [&](llm::Request request) {
     return code_of([&] { engine.submit(std::move(request)); }) == ErrorCode::invalid_argument;
   };
@@ -371,7 +372,8 @@ TEST_CASE("200 requests of random lengths, a third of them cancelled, end as the
     answers[i] = 1 + random() % 12;
     cancel_after[i] = random() % 3 == 0 ? random() % 4 : answers[i];
   }
-  llm::Engine engine(storyteller(), {.max_running = 16, .kv_tokens = 1024, .step_tokens = 64});
+  llm::Engine engine(exact_storyteller(),
+                     {.max_running = 16, .kv_tokens = 1024, .step_tokens = 64});
   std::vector<std::thread> callers;
   for (unsigned caller = 0; caller < kCallers; ++caller) {
     callers.emplace_back([&, caller] {
@@ -392,7 +394,7 @@ TEST_CASE("200 requests of random lengths, a third of them cancelled, end as the
     if (reply.finish_reason == llm::FinishReason::cancelled) continue;
     ++finished;
     const auto alone =
-        storyteller().generate(random_ids(lengths[i], i % 5), sampled(answers[i], i));
+        exact_storyteller().generate(random_ids(lengths[i], i % 5), sampled(answers[i], i));
     CHECK(reply.text == alone.text);
   }
   CHECK(finished >= kRequests / 2);

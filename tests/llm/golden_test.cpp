@@ -25,7 +25,7 @@ std::vector<TokenId> to_ids(const Tensor& tensor) {
   return {ids.data<TokenId>().begin(), ids.data<TokenId>().end()};
 }
 
-llm::GenerateOptions greedy(std::int64_t tokens) {
+llm::GenerateOptions greedy_tokens(std::int64_t tokens) {
   llm::GenerateOptions options{.max_tokens = tokens, .temperature = 0.f};
   options.ignore_stop_tokens = true;
   return options;
@@ -45,7 +45,8 @@ TEST_CASE("logits and greedy ids agree with transformers on Hugging Face folders
 
     const std::vector<TokenId> prompt = to_ids(ids.slice(0, 0, 1));
     const std::vector<TokenId> expected = to_ids(golden.tensor("greedy_ids"));
-    const auto reply = model.generate(prompt, greedy(std::ssize(expected) - std::ssize(prompt)));
+    const auto reply =
+        model.generate(prompt, greedy_tokens(std::ssize(expected) - std::ssize(prompt)));
     CHECK(std::ranges::equal(reply.tokens, std::span(expected).subspan(prompt.size())));
   }
 }
@@ -78,7 +79,7 @@ TEST_CASE("a model that others trained tells the very text of its reference") {
   for (const Accuracy accuracy : {Accuracy::exact, Accuracy::fast}) {
     const auto model = llm::Model::load((*folder / "gguf/stories260K-F32.gguf").string(),
                                         {.accuracy = accuracy, .context_length = 512});
-    CHECK(model.generate("", greedy(256)).text + "\n" ==
+    CHECK(model.generate("", greedy_tokens(256)).text + "\n" ==
           read_text(*folder / "expected_greedy_256.txt"));
   }
 }
@@ -93,7 +94,7 @@ TEST_CASE("the shipped model continues prompts as PyTorch does with the same wei
     CAPTURE(prompt);
     CHECK(model.tokenizer().encode(prompt) == story.at("prompt_ids").get<std::vector<TokenId>>());
     const auto expected = story.at("ids").get<std::vector<TokenId>>();
-    const auto reply = model.generate(prompt, greedy(std::ssize(expected)));
+    const auto reply = model.generate(prompt, greedy_tokens(std::ssize(expected)));
     CHECK(reply.tokens == expected);
     CHECK(reply.text == story.at("text").get<std::string>());
   }

@@ -7,7 +7,7 @@ using namespace quern;
 
 namespace {
 
-constexpr const char* kGoldens = "tests/data/moving_goldens.safetensors";
+constexpr const char* kMovingGoldens = "tests/data/moving_goldens.safetensors";
 
 using Ints = std::vector<std::int64_t>;
 using Case = const GoldenCase&;
@@ -38,67 +38,66 @@ ops::ScatterReduction reduction(Case given) {
   return one_of<ops::ScatterReduction>(given, "reduction", {"none", "add", "mul", "min", "max"});
 }
 
-OpUnderTest moving(Tensor (*function)(Case)) {
+OpUnderTest moved(Tensor (*function)(Case)) {
   return {.run = [=](Case given) {
     return std::vector<Computed>{{"quern::ops", function(given).contiguous()}};
   }};
 }
 
 const std::map<std::string, OpUnderTest> kShapeOps = {
-    {"split", moving([](Case given) {
+    {"split", moved([](Case given) {
        return ops::split(given.inputs[0], list(given, "sizes"), whole(given, "axis"))
            .at(static_cast<std::size_t>(whole(given, "part")));
      })},
-    {"tile", moving([](Case given) { return ops::tile(given.inputs[0], list(given, "repeats")); })},
-    {"pad", moving([](Case given) {
+    {"tile", moved([](Case given) { return ops::tile(given.inputs[0], list(given, "repeats")); })},
+    {"pad", moved([](Case given) {
        const auto mode =
            one_of<ops::PadMode>(given, "mode", {"constant", "reflect", "edge", "wrap"});
        return ops::pad(given.inputs[0], list(given, "before"), list(given, "after"),
                        {.mode = mode});
      })},
-    {"triangle", moving([](Case given) {
+    {"triangle", moved([](Case given) {
        return ops::triangle(given.inputs[0],
                             one_of<ops::Triangle>(given, "kept", {"lower", "upper"}),
                             whole(given, "diagonal"));
      })},
-    {"reverse_sequence", moving([](Case given) {
+    {"reverse_sequence", moved([](Case given) {
        return ops::reverse_sequence(given.inputs[0], given.inputs[1], whole(given, "axis"),
                                     whole(given, "batch_axis"));
      })},
-    {"depth_to_space", moving([](Case given) {
+    {"depth_to_space", moved([](Case given) {
        return ops::depth_to_space(given.inputs[0], whole(given, "block"),
                                   one_of<ops::DepthOrder>(given, "order", {"depth", "block"}));
      })},
-    {"space_to_depth", moving([](Case given) {
-       return ops::space_to_depth(given.inputs[0], whole(given, "block"));
-     })},
+    {"space_to_depth",
+     moved([](Case given) { return ops::space_to_depth(given.inputs[0], whole(given, "block")); })},
     {"permute",
-     moving([](Case given) { return given.inputs[0].permute(Shape(list(given, "axes"))); })},
+     moved([](Case given) { return given.inputs[0].permute(Shape(list(given, "axes"))); })},
 };
 
 const std::map<std::string, OpUnderTest> kIndexingOps = {
-    {"gather_elements", moving([](Case given) {
+    {"gather_elements", moved([](Case given) {
        return ops::gather_elements(given.inputs[0], given.inputs[1], whole(given, "axis"));
      })},
-    {"gather_nd", moving([](Case given) {
+    {"gather_nd", moved([](Case given) {
        return ops::gather_nd(given.inputs[0], given.inputs[1], whole(given, "batch_dims"));
      })},
-    {"scatter_elements", moving([](Case given) {
+    {"scatter_elements", moved([](Case given) {
        return ops::scatter_elements(given.inputs[0], given.inputs[1], given.inputs[2],
                                     whole(given, "axis"), reduction(given));
      })},
-    {"scatter_nd", moving([](Case given) {
+    {"scatter_nd", moved([](Case given) {
        return ops::scatter_nd(given.inputs[0], given.inputs[1], given.inputs[2], reduction(given));
      })},
-    {"compress", moving([](Case given) {
+    {"compress", moved([](Case given) {
        return ops::compress(given.inputs[0], given.inputs[1], optional_axis(given));
      })},
-    {"one_hot", moving([](Case given) {
+    {"one_hot", moved([](Case given) {
        return ops::one_hot(given.inputs[0], whole(given, "depth"), given.inputs[1],
                            whole(given, "axis"));
      })},
-    {"nonzero", moving([](Case given) { return ops::nonzero(given.inputs[0]); })},
-    {"unique", moving([](Case given) {
+    {"nonzero", moved([](Case given) { return ops::nonzero(given.inputs[0]); })},
+    {"unique", moved([](Case given) {
        const ops::UniqueResult found = ops::unique(given.inputs[0], optional_axis(given));
        const Tensor parts[] = {found.values, found.first, found.inverse, found.counts};
        return parts[whole(given, "part")];
@@ -145,7 +144,7 @@ ops::WindowOptions window(Case given) {
 }
 
 OpUnderTest resampling(Tensor (*function)(Case), std::int64_t terms) {
-  OpUnderTest op = moving(function);
+  OpUnderTest op = moved(function);
   op.terms = [terms](Case) { return terms; };
   return op;
 }
@@ -187,7 +186,7 @@ const std::map<std::string, OpUnderTest> kImageOps = {
                              .half_pixel = whole(given, "aligned") != 0});
                       },
                       64)},
-    {"non_max_suppression", moving([](Case given) {
+    {"non_max_suppression", moved([](Case given) {
        const Tensor boxes = boxes_of(given.inputs[0]);
        const Tensor found = ops::non_max_suppression(
            boxes.unsqueeze(0), given.inputs[1].unsqueeze(0).unsqueeze(0),
@@ -222,15 +221,15 @@ constexpr std::int64_t kHuge = std::int64_t{1} << 60;
 }  // namespace
 
 TEST_CASE("ops that move elements agree with NumPy in every dtype and layout") {
-  check_goldens(kShapeOps, kGoldens);
+  check_goldens(kShapeOps, kMovingGoldens);
 }
 
 TEST_CASE("ops that choose elements agree with NumPy in every dtype and layout") {
-  check_goldens(kIndexingOps, kGoldens);
+  check_goldens(kIndexingOps, kMovingGoldens);
 }
 
 TEST_CASE("ops that resample images agree with PyTorch in every layout") {
-  check_goldens(kImageOps, kGoldens);
+  check_goldens(kImageOps, kMovingGoldens);
 }
 
 TEST_CASE("strings are moved, padded with empty ones, and found again") {

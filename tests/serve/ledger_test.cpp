@@ -34,7 +34,7 @@ std::int64_t count(const std::string& path,
   return database.value(what);
 }
 
-std::string message_of(const std::string& path) {
+std::string refusal_of(const std::string& path) {
   try {
     open_ledger(path);
   } catch (const Error& error) {
@@ -204,14 +204,14 @@ TEST_CASE("what is no ledger is refused and left as it was") {
   const TemporaryFolder folder;
   const std::string text = folder.write("notes.txt", std::string(5000, 'x'));
   CHECK(code_of([&] { open_ledger(text); }) == ErrorCode::corrupt_file);
-  CHECK(message_of(text).find("notes.txt") != std::string::npos);
+  CHECK(refusal_of(text).find("notes.txt") != std::string::npos);
   std::ifstream file(text);
   CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == std::string(5000, 'x'));
 
   const std::string foreign = folder.path("photos.db");
   Database(foreign).run_script("CREATE TABLE photos (name TEXT)");
   CHECK(code_of([&] { open_ledger(foreign); }) == ErrorCode::corrupt_file);
-  CHECK(message_of(foreign).find("of another program") != std::string::npos);
+  CHECK(refusal_of(foreign).find("of another program") != std::string::npos);
   CHECK(Database(foreign).value("SELECT count(*) FROM sqlite_master") == 1);
 
   CHECK(code_of([&] { open_ledger(folder.path("none/usage.db")); }) == ErrorCode::not_found);

@@ -72,9 +72,7 @@ KernelPtr from_axis(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kActivationOperators[] = {
     {"Celu", 12, celu, kSame},
     {"Elu", 1, elu, kSame},
     {"Gelu", 20, gelu, kSame},
@@ -102,6 +100,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable activation_operators() { return kOperators; }
+OperatorTable activation_operators() { return kActivationOperators; }
 
 }  // namespace quern::onnx

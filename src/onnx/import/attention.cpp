@@ -11,21 +11,6 @@ namespace {
 
 using ops::ScoreStage;
 
-bool flag(const Node& node, std::string_view name) {
-  return node.attributes.get(name, std::int64_t{0}) != 0;
-}
-
-/// [batch, tokens, heads * dim] as [batch, heads, tokens, dim].
-Tensor split_heads(const Tensor& x, std::int64_t heads) {
-  require(x.rank() == 3 && heads > 0 && x.dim(2) % heads == 0, "{} does not split into {} heads",
-          x.shape(), heads);
-  return x.reshape({x.dim(0), x.dim(1), heads, x.dim(2) / heads}).transpose(1, 2);
-}
-
-Tensor merge_heads(const Tensor& x) {
-  return x.transpose(1, 2).reshape({x.dim(0), x.dim(2), x.dim(1) * x.dim(3)});
-}
-
 Tensor append(const std::optional<Tensor>& past, const Tensor& x) {
   if (!past) return x;
   const Tensor parts[] = {*past, x};
@@ -199,9 +184,7 @@ KernelPtr causal_conv_with_state(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kAttentionOperators[] = {
     {"Attention", 23, attention, kSame},
     {"CausalConvWithState", 27, causal_conv_with_state, kSame},
     {"FlexAttention", 1, flex_attention, kSame, Purity::deterministic, "ai.onnx.preview"},
@@ -211,6 +194,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable attention_operators() { return kOperators; }
+OperatorTable attention_operators() { return kAttentionOperators; }
 
 }  // namespace quern::onnx

@@ -20,7 +20,7 @@ KernelPtr fast_gelu(const Node&, const ImportContext&) {
   });
 }
 
-KernelPtr gelu(const Node&, const ImportContext&) {
+KernelPtr erf_gelu(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::gelu(in[0]); });
 }
 
@@ -114,16 +114,6 @@ KernelPtr fused_matmul(const Node& node, const ImportContext&) {
 
 // ---- Attention ----
 
-Tensor split_heads(const Tensor& x, std::int64_t heads) {
-  require(x.rank() == 3 && heads > 0 && x.dim(2) % heads == 0, "{} does not split into {} heads",
-          x.shape(), heads);
-  return x.reshape({x.dim(0), x.dim(1), heads, x.dim(2) / heads}).transpose(1, 2);
-}
-
-Tensor merge_heads(const Tensor& x) {
-  return x.transpose(1, 2).reshape({x.dim(0), x.dim(2), x.dim(1) * x.dim(3)});
-}
-
 std::int64_t head_count(const Node& node, std::string_view name) {
   const auto heads = node.attributes.get<std::int64_t>(name);
   if (heads <= 0) fail(ErrorCode::corrupt_file, "{} is {}", name, heads);
@@ -153,7 +143,7 @@ ops::RotaryPairs pairs_of(const Node& node, std::string_view name) {
                                                          : ops::RotaryPairs::halves;
 }
 
-KernelPtr rotary_embedding(const Node& node, const ImportContext&) {
+KernelPtr scaled_rotary_embedding(const Node& node, const ImportContext&) {
   const std::int64_t heads = node.attributes.get("num_heads", std::int64_t{0});
   const std::int64_t rotated = node.attributes.get("rotary_embedding_dim", std::int64_t{0});
   const ops::RotaryPairs pairs = pairs_of(node, "interleaved");
@@ -415,21 +405,17 @@ KernelPtr projected_attention(const Node& node, const ImportContext&) {
   return std::make_unique<const ProjectedAttention>(node);
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr auto kPure = Purity::deterministic;
-constexpr std::string_view kMicrosoft = "com.microsoft";
-
-constexpr Operator kOperators[] = {
+constexpr Operator kContribOperators[] = {
     {"Attention", 1, projected_attention, kSame, kPure, kMicrosoft},
     {"BiasGelu", 1, bias_gelu, kSame, kPure, kMicrosoft},
     {"EmbedLayerNormalization", 1, embed_layer_normalization, kSame, kPure, kMicrosoft},
     {"FastGelu", 1, fast_gelu, kSame, kPure, kMicrosoft},
     {"FusedMatMul", 1, fused_matmul, kSame, kPure, kMicrosoft},
-    {"Gelu", 1, gelu, kSame, kPure, kMicrosoft},
+    {"Gelu", 1, erf_gelu, kSame, kPure, kMicrosoft},
     {"GroupQueryAttention", 1, group_query_attention, ShapesFrom::anything, kPure, kMicrosoft},
     {"MultiHeadAttention", 1, multi_head_attention, kSame, kPure, kMicrosoft},
     {"QuickGelu", 1, quick_gelu, kSame, kPure, kMicrosoft},
-    {"RotaryEmbedding", 1, rotary_embedding, kSame, kPure, kMicrosoft},
+    {"RotaryEmbedding", 1, scaled_rotary_embedding, kSame, kPure, kMicrosoft},
     {"SimplifiedLayerNormalization", 1, simplified_layer_normalization, kSame},
     {"SkipLayerNormalization", 1, skip_layer_normalization, kSame, kPure, kMicrosoft},
     {"SkipSimplifiedLayerNormalization", 1, skip_simplified_layer_normalization, kSame, kPure,
@@ -438,6 +424,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable contrib_operators() { return kOperators; }
+OperatorTable contrib_operators() { return kContribOperators; }
 
 }  // namespace quern::onnx

@@ -72,18 +72,13 @@ class Loop final : public Kernel {
   std::size_t carried_;
 };
 
-template <class T>
-KernelPtr make(const Node& node, const ImportContext& context) {
-  return std::make_unique<const T>(node, context);
-}
-
-constexpr Operator kOperators[] = {
+constexpr Operator kControlOperators[] = {
     {"If", 1, make<If>},
     {"Loop", 1, make<Loop>},
 };
 
 }  // namespace
 
-OperatorTable control_operators() { return kOperators; }
+OperatorTable control_operators() { return kControlOperators; }
 
 }  // namespace quern::onnx

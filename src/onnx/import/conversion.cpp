@@ -42,14 +42,14 @@ KernelPtr bit_cast(const Node& node, const ImportContext&) {
   return make_kernel([dtype](const Inputs& in) { return ops::bit_cast(in[0], dtype); });
 }
 
-constexpr Operator kOperators[] = {
-    {"BitCast", 26, bit_cast, ShapesFrom::input_shapes},
-    {"Cast", 6, cast, ShapesFrom::input_shapes},
-    {"CastLike", 15, cast_like, ShapesFrom::input_shapes},
+constexpr Operator kConversionOperators[] = {
+    {"BitCast", 26, bit_cast, kSame},
+    {"Cast", 6, cast, kSame},
+    {"CastLike", 15, cast_like, kSame},
 };
 
 }  // namespace
 
-OperatorTable conversion_operators() { return kOperators; }
+OperatorTable conversion_operators() { return kConversionOperators; }
 
 }  // namespace quern::onnx

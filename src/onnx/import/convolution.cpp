@@ -88,15 +88,13 @@ KernelPtr convolution(const Node& node, const ImportContext& context) {
   return std::make_unique<const Conv>(node, context, transposed);
 }
 
-constexpr auto kShapes = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
-    {"Conv", 1, convolution<false>, kShapes},
-    {"ConvTranspose", 1, convolution<true>, kShapes},
+constexpr Operator kConvolutionOperators[] = {
+    {"Conv", 1, convolution<false>, kSame},
+    {"ConvTranspose", 1, convolution<true>, kSame},
 };
 
 }  // namespace
 
-OperatorTable convolution_operators() { return kOperators; }
+OperatorTable convolution_operators() { return kConvolutionOperators; }
 
 }  // namespace quern::onnx

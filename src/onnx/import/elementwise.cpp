@@ -54,9 +54,7 @@ KernelPtr align_axis(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kElementwiseOperators[] = {
     {"Abs", 1, unary<ops::abs>, kSame},
     {"Acos", 7, unary<ops::acos>, kSame},
     {"Acosh", 9, unary<ops::acosh>, kSame},
@@ -97,6 +95,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable elementwise_operators() { return kOperators; }
+OperatorTable elementwise_operators() { return kElementwiseOperators; }
 
 }  // namespace quern::onnx

@@ -154,7 +154,7 @@ KernelPtr linear(const Node& node, const ImportContext& context) {
   return std::make_unique<const Linear>(spec, steps_of(node));
 }
 
-KernelPtr attention(const Node& node, const ImportContext&) {
+KernelPtr plain_attention(const Node& node, const ImportContext&) {
   const float scale = node.attributes.get<float>("scale");
   return make_kernel([scale](const Inputs& in) {
     return ops::fused_attention(in[0], in[1], in[2], in.find(3), scale);
@@ -165,15 +165,15 @@ KernelPtr silu(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::silu(in[0]); });
 }
 
-constexpr Operator kOperators[] = {
-    {"Attention", 1, attention, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
-    {"Conv", 1, conv, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
-    {"Linear", 1, linear, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
-    {"Silu", 1, silu, ShapesFrom::input_shapes, Purity::deterministic, "quern"},
+constexpr Operator kFusedOperators[] = {
+    {"Attention", 1, plain_attention, kSame, Purity::deterministic, "quern"},
+    {"Conv", 1, conv, kSame, Purity::deterministic, "quern"},
+    {"Linear", 1, linear, kSame, Purity::deterministic, "quern"},
+    {"Silu", 1, silu, kSame, Purity::deterministic, "quern"},
 };
 
 }  // namespace
 
-OperatorTable fused_operators() { return kOperators; }
+OperatorTable fused_operators() { return kFusedOperators; }
 
 }  // namespace quern::onnx

@@ -261,10 +261,7 @@ KernelPtr deform_conv(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr auto kConstants = ShapesFrom::input_constants;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kImageOperators[] = {
     {"AffineGrid", 20, affine_grid, kConstants},  {"Col2Im", 18, col2im, kConstants},
     {"DeformConv", 19, deform_conv, kSame},       {"GridSample", 16, grid_sample, kSame},
     {"MaxRoiPool", 1, max_roi_pool, kSame},       {"NonMaxSuppression", 10, non_max_suppression},
@@ -275,6 +272,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable image_operators() { return kOperators; }
+OperatorTable image_operators() { return kImageOperators; }
 
 }  // namespace quern::onnx

@@ -47,6 +47,13 @@ struct Operator {
   std::string_view domain = {};
 };
 
+/// Short, for the tables.
+inline constexpr auto kSame = ShapesFrom::input_shapes;
+inline constexpr auto kConstants = ShapesFrom::input_constants;
+inline constexpr auto kPure = Purity::deterministic;
+inline constexpr std::string_view kMicrosoft = "com.microsoft";
+inline constexpr std::string_view kMl = "ai.onnx.ml";
+
 /// Every entry of every family; see table.cpp.
 std::vector<const Operator*> all_operators();
 
@@ -97,5 +104,26 @@ DType dtype_of_code(std::int64_t code);
 /// Axes that older opsets give as attribute `axes` and newer ones as input `index`; none where both
 /// are missing.
 std::vector<std::int64_t> axes_of(const Node& node, const Inputs& in, std::size_t index);
+
+/// An integer attribute that stands for a bool; false where missing.
+bool flag(const Node& node, std::string_view name);
+
+/// A list attribute; empty where missing.
+template <class T>
+std::vector<T> list(const Node& node, std::string_view name) {
+  return node.attributes.find<std::vector<T>>(name).value_or(std::vector<T>{});
+}
+
+/// An importer that leaves everything to the constructor of a kernel class.
+template <class T>
+KernelPtr make(const Node& node, const ImportContext& context) {
+  return std::make_unique<const T>(node, context);
+}
+
+/// [batch, tokens, heads * dim] as [batch, heads, tokens, dim].
+Tensor split_heads(const Tensor& x, std::int64_t heads);
+
+/// [batch, heads, tokens, dim] as [batch, tokens, heads * dim].
+Tensor merge_heads(const Tensor& x);
 
 }  // namespace quern::onnx

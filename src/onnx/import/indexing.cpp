@@ -89,9 +89,7 @@ KernelPtr unique(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kIndexingOperators[] = {
     {"Compress", 9, compress},
     {"Gather", 1, along_axis<ops::gather>, kSame},
     {"GatherElements", 11, along_axis<ops::gather_elements>, kSame},
@@ -107,6 +105,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable indexing_operators() { return kOperators; }
+OperatorTable indexing_operators() { return kIndexingOperators; }
 
 }  // namespace quern::onnx

@@ -72,9 +72,7 @@ KernelPtr einsum(const Node& node, const ImportContext&) {
   return make_kernel([equation](const Inputs& in) { return ops::einsum(equation, in.tensors()); });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kLinearAlgebraOperators[] = {
     {"Det", 11, unary<ops::det>, kSame},
     {"Einsum", 12, einsum, kSame},
     {"Gemm", 7, gemm, kSame},
@@ -83,6 +81,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable linear_algebra_operators() { return kOperators; }
+OperatorTable linear_algebra_operators() { return kLinearAlgebraOperators; }
 
 }  // namespace quern::onnx

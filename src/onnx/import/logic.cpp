@@ -26,9 +26,7 @@ KernelPtr where(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::where(in[0], in[1], in[2]); });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kLogicOperators[] = {
     {"And", 7, binary<ops::logical_and>, kSame},
     {"BitShift", 11, bit_shift, kSame},
     {"BitwiseAnd", 18, binary<ops::bitwise_and>, kSame},
@@ -50,6 +48,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable logic_operators() { return kOperators; }
+OperatorTable logic_operators() { return kLogicOperators; }
 
 }  // namespace quern::onnx

@@ -6,11 +6,6 @@
 namespace quern::onnx {
 namespace {
 
-template <class T>
-std::vector<T> list(const Node& node, std::string_view name) {
-  return node.attributes.find<std::vector<T>>(name).value_or(std::vector<T>{});
-}
-
 Tensor row(const std::vector<float>& values) {
   return Tensor::from(values, {static_cast<std::int64_t>(values.size())});
 }
@@ -247,9 +242,9 @@ KernelPtr zip_map(const Node& node, const ImportContext&) {
 // ---- Linear models ----
 
 /// x · coefficientsᵀ + intercepts: [rows, features] -> [rows, targets].
-class Linear {
+class LinearScores {
  public:
-  Linear(const Node& node, std::int64_t targets) {
+  LinearScores(const Node& node, std::int64_t targets) {
     const auto coefficients = node.attributes.get<std::vector<float>>("coefficients");
     const auto intercepts = list<float>(node, "intercepts");
     const auto count = static_cast<std::int64_t>(coefficients.size());
@@ -274,7 +269,7 @@ class Linear {
 };
 
 KernelPtr linear_regressor(const Node& node, const ImportContext&) {
-  const Linear linear(node, node.attributes.get("targets", std::int64_t{1}));
+  const LinearScores linear(node, node.attributes.get("targets", std::int64_t{1}));
   const ops::ScoreTransform transform = score_transform(node);
   return make_kernel(
       [=](const Inputs& in) { return ops::transform_scores(linear(in[0]), transform); });
@@ -285,7 +280,7 @@ KernelPtr linear_classifier(const Node& node, const ImportContext&) {
   const ClassLabels labels(node, "classlabels_ints");
   const auto targets =
       intercepts.empty() ? labels.count() : static_cast<std::int64_t>(intercepts.size());
-  const Linear linear(node, targets);
+  const LinearScores linear(node, targets);
   const ops::ScoreTransform transform = score_transform(node);
   return make_kernel([=](const Inputs& in) {
     const Tensor scores = linear(in[0]);
@@ -299,11 +294,7 @@ KernelPtr linear_classifier(const Node& node, const ImportContext&) {
 }
 
 constexpr auto kAny = ShapesFrom::anything;
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr auto kPure = Purity::deterministic;
-constexpr std::string_view kMl = "ai.onnx.ml";
-
-constexpr Operator kOperators[] = {
+constexpr Operator kMlOperators[] = {
     {"ArrayFeatureExtractor", 1, array_feature_extractor, kSame, kPure, kMl},
     {"Binarizer", 1, binarizer, kSame, kPure, kMl},
     {"CategoryMapper", 1, category_mapper, kSame, kPure, kMl},
@@ -322,6 +313,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable ml_operators() { return kOperators; }
+OperatorTable ml_operators() { return kMlOperators; }
 
 }  // namespace quern::onnx

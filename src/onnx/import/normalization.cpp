@@ -180,22 +180,20 @@ KernelPtr mean_variance_normalization(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kShapes = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
-    {"BatchNormalization", 7, batch_normalization, kShapes},
-    {"GroupNormalization", 18, group_normalization<true>, kShapes},
-    {"GroupNormalization", 21, group_normalization<false>, kShapes},
-    {"InstanceNormalization", 6, instance_normalization, kShapes},
-    {"LRN", 1, lrn, kShapes},
-    {"LayerNormalization", 17, layer_normalization, kShapes},
-    {"LpNormalization", 1, lp_normalization, kShapes},
-    {"MeanVarianceNormalization", 9, mean_variance_normalization, kShapes},
-    {"RMSNormalization", 23, rms_normalization, kShapes},
+constexpr Operator kNormalizationOperators[] = {
+    {"BatchNormalization", 7, batch_normalization, kSame},
+    {"GroupNormalization", 18, group_normalization<true>, kSame},
+    {"GroupNormalization", 21, group_normalization<false>, kSame},
+    {"InstanceNormalization", 6, instance_normalization, kSame},
+    {"LRN", 1, lrn, kSame},
+    {"LayerNormalization", 17, layer_normalization, kSame},
+    {"LpNormalization", 1, lp_normalization, kSame},
+    {"MeanVarianceNormalization", 9, mean_variance_normalization, kSame},
+    {"RMSNormalization", 23, rms_normalization, kSame},
 };
 
 }  // namespace
 
-OperatorTable normalization_operators() { return kOperators; }
+OperatorTable normalization_operators() { return kNormalizationOperators; }
 
 }  // namespace quern::onnx

@@ -18,10 +18,6 @@ ops::PoolOptions options_for(const WindowAttributes& window, bool ceil_mode, con
           .ceil_mode = ceil_mode};
 }
 
-bool flag(const Node& node, std::string_view name) {
-  return node.attributes.get(name, std::int64_t{0}) != 0;
-}
-
 /// A source with its channels last gives a result with its channels last.
 Tensor pool_like(ops::PoolKind kind, const Tensor& x, const ops::PoolOptions& options) {
   const bool last = ops::is_channels_last(x) && !x.is_contiguous();
@@ -166,20 +162,18 @@ KernelPtr max_unpool(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kShapes = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
-    {"AveragePool", 7, average_pool, kShapes},
-    {"GlobalAveragePool", 1, global<ops::global_avg_pool>, kShapes},
-    {"GlobalLpPool", 2, global_lp_pool, kShapes},
-    {"GlobalMaxPool", 1, global<ops::global_max_pool>, kShapes},
-    {"LpPool", 2, lp_pool, kShapes},
-    {"MaxPool", 1, max_pool, kShapes},
+constexpr Operator kPoolingOperators[] = {
+    {"AveragePool", 7, average_pool, kSame},
+    {"GlobalAveragePool", 1, global<ops::global_avg_pool>, kSame},
+    {"GlobalLpPool", 2, global_lp_pool, kSame},
+    {"GlobalMaxPool", 1, global<ops::global_max_pool>, kSame},
+    {"LpPool", 2, lp_pool, kSame},
+    {"MaxPool", 1, max_pool, kSame},
     {"MaxUnpool", 9, max_unpool, ShapesFrom::anything},
 };
 
 }  // namespace
 
-OperatorTable pooling_operators() { return kOperators; }
+OperatorTable pooling_operators() { return kPoolingOperators; }
 
 }  // namespace quern::onnx

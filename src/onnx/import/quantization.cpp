@@ -302,11 +302,7 @@ KernelPtr qlinear_average_pool(const Node& node, const ImportContext& context) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr auto kPure = Purity::deterministic;
-constexpr std::string_view kMicrosoft = "com.microsoft";
-
-constexpr Operator kOperators[] = {
+constexpr Operator kQuantizationOperators[] = {
     {"ConvInteger", 10, conv_integer, kSame},
     {"DequantizeLinear", 10, dequantize_linear, kSame},
     {"DynamicQuantizeLinear", 11, dynamic_quantize_linear, kSame},
@@ -331,6 +327,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable quantization_operators() { return kOperators; }
+OperatorTable quantization_operators() { return kQuantizationOperators; }
 
 }  // namespace quern::onnx

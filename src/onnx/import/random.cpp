@@ -89,9 +89,7 @@ KernelPtr dropout(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kRandomOperators[] = {
     {"Bernoulli", 15, bernoulli, kSame, Purity::random},
     {"Dropout", 7, dropout_of_inference, kSame},
     {"Dropout", 12, dropout, kSame, Purity::random},
@@ -104,6 +102,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable random_operators() { return kOperators; }
+OperatorTable random_operators() { return kRandomOperators; }
 
 }  // namespace quern::onnx

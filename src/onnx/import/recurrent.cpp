@@ -193,21 +193,14 @@ class Lstm final : public Recurrent {
   bool coupled_;
 };
 
-template <class T>
-KernelPtr make(const Node& node, const ImportContext& context) {
-  return std::make_unique<const T>(node, context);
-}
-
-constexpr auto kShapes = ShapesFrom::input_shapes;
-
-constexpr Operator kOperators[] = {
-    {"GRU", 7, make<Gru>, kShapes},
-    {"LSTM", 7, make<Lstm>, kShapes},
-    {"RNN", 7, make<Rnn>, kShapes},
+constexpr Operator kRecurrentOperators[] = {
+    {"GRU", 7, make<Gru>, kSame},
+    {"LSTM", 7, make<Lstm>, kSame},
+    {"RNN", 7, make<Rnn>, kSame},
 };
 
 }  // namespace
 
-OperatorTable recurrent_operators() { return kOperators; }
+OperatorTable recurrent_operators() { return kRecurrentOperators; }
 
 }  // namespace quern::onnx

@@ -87,9 +87,9 @@ KernelPtr top_k(const Node& node, const ImportContext&) {
 
 constexpr auto kSized = ShapesFrom::input_constants;
 
-constexpr Operator kOperators[] = {
-    {"ArgMax", 1, arg_best<ops::argmax>, ShapesFrom::input_shapes},
-    {"ArgMin", 1, arg_best<ops::argmin>, ShapesFrom::input_shapes},
+constexpr Operator kReductionOperators[] = {
+    {"ArgMax", 1, arg_best<ops::argmax>, kSame},
+    {"ArgMin", 1, arg_best<ops::argmin>, kSame},
     {"CumProd", 26, running<ops::cumprod>, kSized},
     {"CumSum", 11, running<ops::cumsum>, kSized},
     {"ReduceL1", 1, reduction<ops::abs, ops::sum, as_is, false>, kSized},
@@ -107,6 +107,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable reduction_operators() { return kOperators; }
+OperatorTable reduction_operators() { return kReductionOperators; }
 
 }  // namespace quern::onnx

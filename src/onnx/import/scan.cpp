@@ -192,18 +192,13 @@ class BatchScan final : public Kernel {
   std::size_t count_;
 };
 
-template <class T>
-KernelPtr make(const Node& node, const ImportContext& context) {
-  return std::make_unique<const T>(node, context);
-}
-
-constexpr Operator kOperators[] = {
+constexpr Operator kScanOperators[] = {
     {"Scan", 8, make<BatchScan>},
     {"Scan", 9, make<Scan>},
 };
 
 }  // namespace
 
-OperatorTable scan_operators() { return kOperators; }
+OperatorTable scan_operators() { return kScanOperators; }
 
 }  // namespace quern::onnx

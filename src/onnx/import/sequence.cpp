@@ -80,7 +80,7 @@ std::vector<std::int64_t> part_sizes(const Inputs& in, std::int64_t size) {
   return sizes;
 }
 
-KernelPtr split(const Node& node, const ImportContext&) {
+KernelPtr split_to_sequence(const Node& node, const ImportContext&) {
   const std::int64_t axis = node.attributes.get("axis", std::int64_t{0});
   const bool keeps_axis = node.attributes.get("keepdims", std::int64_t{1}) != 0;
   return make_kernel([axis, keeps_axis](const Inputs& in) {
@@ -92,7 +92,7 @@ KernelPtr split(const Node& node, const ImportContext&) {
   });
 }
 
-KernelPtr concat(const Node& node, const ImportContext&) {
+KernelPtr concat_from_sequence(const Node& node, const ImportContext&) {
   const std::int64_t axis = node.attributes.get<std::int64_t>("axis");
   const bool is_new = node.attributes.get("new_axis", std::int64_t{0}) != 0;
   return make_kernel([axis, is_new](const Inputs& in) {
@@ -105,9 +105,9 @@ KernelPtr concat(const Node& node, const ImportContext&) {
   });
 }
 
-class Map final : public Kernel {
+class SequenceMap final : public Kernel {
  public:
-  Map(const Node& node, const ImportContext& context)
+  SequenceMap(const Node& node, const ImportContext& context)
       : body_(context.compile(*node.attributes.get<std::shared_ptr<const Graph>>("body"))),
         inputs_(node.operator_inputs) {
     if (body_->graph().inputs.size() != inputs_) {
@@ -148,7 +148,7 @@ class Map final : public Kernel {
 };
 
 KernelPtr map(const Node& node, const ImportContext& context) {
-  return std::make_unique<const Map>(node, context);
+  return std::make_unique<const SequenceMap>(node, context);
 }
 
 // ---- An optional is its value, or nothing ----
@@ -168,8 +168,8 @@ KernelPtr optional_get_element(const Node&, const ImportContext&) {
   });
 }
 
-constexpr Operator kOperators[] = {
-    {"ConcatFromSequence", 11, concat},
+constexpr Operator kSequenceOperators[] = {
+    {"ConcatFromSequence", 11, concat_from_sequence},
     {"Optional", 15, optional},
     {"OptionalGetElement", 15, optional_get_element},
     {"OptionalHasElement", 15, optional_has_element},
@@ -180,11 +180,11 @@ constexpr Operator kOperators[] = {
     {"SequenceInsert", 11, insert},
     {"SequenceLength", 11, length},
     {"SequenceMap", 17, map},
-    {"SplitToSequence", 11, split},
+    {"SplitToSequence", 11, split_to_sequence},
 };
 
 }  // namespace
 
-OperatorTable sequence_operators() { return kOperators; }
+OperatorTable sequence_operators() { return kSequenceOperators; }
 
 }  // namespace quern::onnx

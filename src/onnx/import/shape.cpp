@@ -299,10 +299,7 @@ KernelPtr reverse_sequence(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr auto kConstants = ShapesFrom::input_constants;
-
-constexpr Operator kOperators[] = {
+constexpr Operator kShapeOperators[] = {
     {"CenterCropPad", 18, center_crop_pad, kConstants},
     {"Concat", 4, concat, kSame},
     {"ConstantOfShape", 9, constant_of_shape},
@@ -331,6 +328,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable shape_operators() { return kOperators; }
+OperatorTable shape_operators() { return kShapeOperators; }
 
 }  // namespace quern::onnx

@@ -60,7 +60,7 @@ KernelPtr window(const Node& node, const ImportContext&) {
   return make_kernel([=](const Inputs& in) { return function(one_int(in, 0), form, dtype); });
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kSignalOperators[] = {
     {"BlackmanWindow", 17, window<ops::blackman_window>},
     {"DFT", 17, dft, ShapesFrom::input_constants},
     {"HammingWindow", 17, window<ops::hamming_window>},
@@ -71,6 +71,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable signal_operators() { return kOperators; }
+OperatorTable signal_operators() { return kSignalOperators; }
 
 }  // namespace quern::onnx

@@ -69,6 +69,20 @@ DType dtype_of_code(std::int64_t code) {
   return *dtype;
 }
 
+bool flag(const Node& node, std::string_view name) {
+  return node.attributes.get(name, std::int64_t{0}) != 0;
+}
+
+Tensor split_heads(const Tensor& x, std::int64_t heads) {
+  require(x.rank() == 3 && heads > 0 && x.dim(2) % heads == 0, "{} does not split into {} heads",
+          x.shape(), heads);
+  return x.reshape({x.dim(0), x.dim(1), heads, x.dim(2) / heads}).transpose(1, 2);
+}
+
+Tensor merge_heads(const Tensor& x) {
+  return x.transpose(1, 2).reshape({x.dim(0), x.dim(2), x.dim(1) * x.dim(3)});
+}
+
 std::vector<std::int64_t> axes_of(const Node& node, const Inputs& in, std::size_t index) {
   if (node.attributes.contains("axes")) return node.attributes.ints("axes");
   return in.has(index) ? in.ints(index) : std::vector<std::int64_t>{};

@@ -100,16 +100,14 @@ KernelPtr tf_idf_vectorizer(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr Operator kOperators[] = {
-    {"RegexFullMatch", 20, regex_full_match, ShapesFrom::input_shapes},
-    {"StringConcat", 20, string_concat, ShapesFrom::input_shapes},
-    {"StringNormalizer", 10, string_normalizer},
-    {"StringSplit", 20, string_split},
-    {"TfIdfVectorizer", 9, tf_idf_vectorizer, ShapesFrom::input_shapes},
+constexpr Operator kTextOperators[] = {
+    {"RegexFullMatch", 20, regex_full_match, kSame},  {"StringConcat", 20, string_concat, kSame},
+    {"StringNormalizer", 10, string_normalizer},      {"StringSplit", 20, string_split},
+    {"TfIdfVectorizer", 9, tf_idf_vectorizer, kSame},
 };
 
 }  // namespace
 
-OperatorTable text_operators() { return kOperators; }
+OperatorTable text_operators() { return kTextOperators; }
 
 }  // namespace quern::onnx

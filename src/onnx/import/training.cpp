@@ -122,11 +122,9 @@ KernelPtr sum_to(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return sum_to(in[0], in[1].shape()); });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr auto kPure = Purity::deterministic;
 constexpr std::string_view kPreview = "ai.onnx.preview.training";
 
-constexpr Operator kOperators[] = {
+constexpr Operator kTrainingOperators[] = {
     {"Adagrad", 1, adagrad, kSame, kPure, kPreview},
     {"Adam", 1, adam, kSame, kPure, kPreview},
     {"Momentum", 1, momentum, kSame, kPure, kPreview},
@@ -137,6 +135,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable training_operators() { return kOperators; }
+OperatorTable training_operators() { return kTrainingOperators; }
 
 }  // namespace quern::onnx

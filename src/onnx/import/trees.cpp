@@ -18,11 +18,6 @@ using ops::TreeEnsemble;
 using ops::TreeNode;
 using ops::TreeParts;
 
-template <class T>
-std::vector<T> list(const Node& node, std::string_view name) {
-  return node.attributes.find<std::vector<T>>(name).value_or(std::vector<T>{});
-}
-
 /// Numbers given as floats `name`, or as tensor `name`_as_tensor.
 std::vector<double> numbers(const Node& node, const std::string& name) {
   const auto tensor = node.attributes.find<Tensor>(name + "_as_tensor");
@@ -360,10 +355,7 @@ KernelPtr tree_ensemble(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSame = ShapesFrom::input_shapes;
-constexpr std::string_view kMl = "ai.onnx.ml";
-
-constexpr Operator kOperators[] = {
+constexpr Operator kTreeOperators[] = {
     {"TreeEnsemble", 5, tree_ensemble, kSame, Purity::deterministic, kMl},
     {"TreeEnsembleClassifier", 1, tree_classifier, kSame, Purity::deterministic, kMl},
     {"TreeEnsembleRegressor", 1, tree_regressor, kSame, Purity::deterministic, kMl},
@@ -371,6 +363,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-OperatorTable tree_operators() { return kOperators; }
+OperatorTable tree_operators() { return kTreeOperators; }
 
 }  // namespace quern::onnx

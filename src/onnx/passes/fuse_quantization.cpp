@@ -112,7 +112,7 @@ bool is_cut_off_anyway(Rewriter& rewriter, const Node& node, const Stored& as) {
 
 /// A product or another operator between bytes that are read as floats and bytes that it is stored
 /// as.
-struct Place {
+struct Site {
   Rewriter& rewriter;
   const Node& node;      ///< the operator
   const Node& quantize;  ///< what stores its result
@@ -136,7 +136,7 @@ struct Place {
 using Made = std::optional<Node>;
 constexpr const char* kMicrosoft = "com.microsoft";
 
-Made conv(const Place& at) {
+Made conv(const Site& at) {
   const auto x = at.in(0);
   const auto weight = weight_behind(at.rewriter, at.node.input(1), 0);
   if (!x || !weight) return std::nullopt;
@@ -155,7 +155,7 @@ Made conv(const Place& at) {
                   at.as.scale, at.as.zero, bias});
 }
 
-Made matmul(const Place& at) {
+Made matmul(const Site& at) {
   const auto a = at.in(0);
   if (!a) return std::nullopt;
   if (const auto b = at.in(1)) {
@@ -170,7 +170,7 @@ Made matmul(const Place& at) {
                   at.constant("weight_zero", b->zero), at.as.scale, at.as.zero});
 }
 
-Made gemm(const Place& at) {
+Made gemm(const Site& at) {
   const auto a = at.in(0);
   const bool turned = at.node.attributes.get("transB", std::int64_t{0}) != 0;
   const auto b = weight_behind(at.rewriter, at.node.input(1), turned ? 0 : 1);
@@ -193,7 +193,7 @@ Made gemm(const Place& at) {
   return made;
 }
 
-Made binary(const Place& at) {
+Made binary_of_bytes(const Site& at) {
   const auto a = at.in(0);
   const auto b = at.in(1);
   if (!a || !b) return std::nullopt;
@@ -203,7 +203,7 @@ Made binary(const Place& at) {
 }
 
 /// QLinear<operator> of one input.
-Made unary(const Place& at) {
+Made unary_of_bytes(const Site& at) {
   const auto x = at.in(0);
   if (!x || at.node.operator_inputs != 1 || at.node.outputs.size() != 1) return std::nullopt;
   const std::string op_type = "QLinear" + at.node.op_type;
@@ -211,7 +211,7 @@ Made unary(const Place& at) {
                  {x->values, x->scale, x->zero, at.as.scale, at.as.zero});
 }
 
-Made concat(const Place& at) {
+Made concat(const Site& at) {
   std::vector<ValueId> inputs{at.as.scale, at.as.zero};
   for (std::size_t i = 0; i < at.node.operator_inputs; ++i) {
     const auto part = at.in(i);
@@ -221,15 +221,22 @@ Made concat(const Place& at) {
   return at.make("QLinearConcat", kMicrosoft, std::move(inputs));
 }
 
-struct Rule {
+struct ByteRule {
   std::string_view op_type;
-  Made (*make)(const Place&);
+  Made (*make)(const Site&);
 };
 
-constexpr Rule kRules[] = {
-    {"Add", binary}, {"AveragePool", unary},       {"Concat", concat},   {"Conv", conv},
-    {"Gemm", gemm},  {"GlobalAveragePool", unary}, {"LeakyRelu", unary}, {"MatMul", matmul},
-    {"Mul", binary}, {"Sigmoid", unary},
+constexpr ByteRule kByteRules[] = {
+    {"Add", binary_of_bytes},
+    {"AveragePool", unary_of_bytes},
+    {"Concat", concat},
+    {"Conv", conv},
+    {"Gemm", gemm},
+    {"GlobalAveragePool", unary_of_bytes},
+    {"LeakyRelu", unary_of_bytes},
+    {"MatMul", matmul},
+    {"Mul", binary_of_bytes},
+    {"Sigmoid", unary_of_bytes},
 };
 
 /// Whether two stores keep the same values as the same bytes.
@@ -239,7 +246,7 @@ bool is_alike(const Graph& graph, const Stored& a, const Stored& b) {
          scalar_constant(graph, a.zero) == scalar_constant(graph, b.zero);
 }
 
-void fuse(Rewriter& rewriter, Node& quantize) {
+void fuse_bytes(Rewriter& rewriter, Node& quantize) {
   const auto as = stored_by(rewriter, quantize);
   if (!as || !quantize.has_input(0)) return;
   const auto same = bytes_behind(rewriter, as->values);
@@ -256,9 +263,9 @@ void fuse(Rewriter& rewriter, Node& quantize) {
     node = rewriter.producer(node->input(0));
   }
   if (node == nullptr || node->outputs.size() != 1 || rewriter.reads(node->outputs[0]) != 1) return;
-  const auto rule =
-      std::ranges::find_if(kRules, [&](const Rule& each) { return node->is(each.op_type); });
-  if (rule == std::end(kRules)) return;
+  const auto rule = std::ranges::find_if(
+      kByteRules, [&](const ByteRule& each) { return node->is(each.op_type); });
+  if (rule == std::end(kByteRules)) return;
   auto made = rule->make({rewriter, *node, quantize, *as});
   if (!made) return;
   replaced.push_back(node);
@@ -274,7 +281,7 @@ bool fuse_quantization(Graph& graph) {
     for (std::size_t i = 0; i < rewriter.node_count(); ++i) {
       Node& node = rewriter.node(i);
       if (!rewriter.is_removed(i) && node.is("QuantizeLinear") && node.outputs.size() == 1)
-        fuse(rewriter, node);
+        fuse_bytes(rewriter, node);
     }
     changed = rewriter.changed();
   }

@@ -23,7 +23,7 @@ constexpr milliseconds kLongestDelay{60'000};
 
 bool is_worth_a_retry(int status) { return status == 0 || status == 429 || status >= 500; }
 
-ErrorCode code_of(int status) {
+ErrorCode code_of_status(int status) {
   if (status == 404) return ErrorCode::not_found;
   if (status == 429 || status == 503) return ErrorCode::busy;
   return status >= 400 && status < 500 ? ErrorCode::invalid_argument : ErrorCode::internal;
@@ -42,7 +42,7 @@ std::string message_of(const std::string& body) {
   if (answer.status == 0) {
     fail(ErrorCode::internal, "client: {}: the server cannot be reached: {}", path, answer.failure);
   }
-  fail(code_of(answer.status), "client: {}: HTTP {}: {}", path, answer.status,
+  fail(code_of_status(answer.status), "client: {}: HTTP {}: {}", path, answer.status,
        message_of(answer.body));
 }
 
