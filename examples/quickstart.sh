@@ -13,7 +13,8 @@ echo "== build the library and the program"
 options=()
 if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 if [ ! -e build/release/CMakeCache.txt ]; then
-  options+=(-DQUERN_BUILD_TESTS=OFF -DQUERN_BUILD_EXAMPLES=OFF)
+  options+=(-DQUERN_BUILD_TESTS=OFF -DQUERN_BUILD_EXAMPLES=OFF
+            -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)  # half the time
 fi
 cmake --preset release "${options[@]}" >/dev/null
 cmake --build --preset release --target quern_cli

@@ -31,7 +31,7 @@ class ActivationRows {
 };
 
 /// dst = src · weightᵀ, `[m, n]`: row `i` starts at `dst + i * dst_stride`. Meant for few rows, up
-/// to 16 or so: it reads the weight once, at about the speed of memory, and works from the stored
+/// to 32 or so: it reads the weight once, at about the speed of memory, and works from the stored
 /// blocks. Sums are f32. Runs in parallel over n. A row of `dst` does not depend on the other rows
 /// of `src`. Throws: as `row_bytes`, and `invalid_argument` where `k` differs.
 void multiply_rows(const WeightRows& weight, const ActivationRows& src, float* dst,

@@ -18,7 +18,7 @@ using backend::PostOp;
 using backend::Slot;
 using backend::TensorDesc;
 
-constexpr std::int64_t kFewRows = 16;  // up to here the stored bytes are read faster than decoded
+constexpr std::int64_t kFewRows = 32;  // up to here the stored bytes are read faster than decoded
 constexpr std::int64_t kPanelBytes = 1024 * 1024;  // of decoded weight, to stay in the L2 caches
 
 /// One matmul: dst[m, n] (rows `dst_stride` apart) = src[m, k] · weights[n, k]ᵀ.

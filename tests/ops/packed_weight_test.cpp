@@ -59,7 +59,7 @@ void check_products(const Weight& weight, Accuracy accuracy, double allowed_mean
                     double allowed_largest) {
   const ops::PackedWeight packed(weight, accuracy);
   const Truth truth(weight);
-  for (const std::int64_t rows : {1, 2, 8, 9, 16, 33, 129}) {
+  for (const std::int64_t rows : {1, 2, 8, 9, 16, 32, 33, 129}) {
     const auto first_rows = [&](const Tensor& all) { return all.slice(0, 0, rows).contiguous(); };
     CAPTURE(rows);
     const Tensor x = first_rows(truth.x);

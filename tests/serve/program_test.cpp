@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono;
 
 /// A configuration in a folder of its own, for `quern keys` and `quern usage`.
-struct Shop {
+struct CommandShop {
   Run keys(const std::string& arguments) {
     return run("keys " + arguments + " --config " + config);
   }
@@ -62,7 +62,7 @@ struct Shop {
 }  // namespace
 
 TEST_CASE("keys create prints a key once, alone on stdout, and list shows it by its id") {
-  Shop shop;
+  CommandShop shop;
   const Run made = shop.keys("create --plan voucher --name acme --credit 12.5");
   REQUIRE(made.exit_code == 0);
   CHECK(made.out.size() == 67);
@@ -79,7 +79,7 @@ TEST_CASE("keys create prints a key once, alone on stdout, and list shows it by 
 }
 
 TEST_CASE("keys are rotated with a time of grace, given credit, and revoked") {
-  Shop shop;
+  CommandShop shop;
   shop.keys("create --plan voucher --name acme");
   const Run rotated = shop.keys("rotate acme --grace 12h --json");
   REQUIRE(rotated.exit_code == 0);
@@ -99,7 +99,7 @@ TEST_CASE("keys are rotated with a time of grace, given credit, and revoked") {
 }
 
 TEST_CASE("usage prints an invoice whose columns line up and whose amounts add up") {
-  Shop shop;
+  CommandShop shop;
   shop.record_november();
   const Run table = shop.usage("--month 2026-11");
   CHECK(table.exit_code == 0);
@@ -117,7 +117,7 @@ total                  4     1,235,574        301,015                           
 }
 
 TEST_CASE("usage as csv is RFC 4180: a header, CRLF, quoted fields") {
-  Shop shop;
+  CommandShop shop;
   shop.record_november();
   CHECK(shop.usage("--month 2026-11 --format csv").out ==
         "period,account,model,currency,calls,input_tokens,output_tokens,input_per_million,"
@@ -128,7 +128,7 @@ TEST_CASE("usage as csv is RFC 4180: a header, CRLF, quoted fields") {
 }
 
 TEST_CASE("usage as json has the lines and their total in whole micro-units") {
-  Shop shop;
+  CommandShop shop;
   shop.record_november();
   const auto json =
       nlohmann::json::parse(shop.usage("--month 2026-11 --key acme --format json").out);
@@ -148,7 +148,7 @@ TEST_CASE("usage as json has the lines and their total in whole micro-units") {
 }
 
 TEST_CASE("a wrong argument of keys or usage gets one clear line and exit code 2") {
-  Shop shop;
+  CommandShop shop;
   for (const std::string& arguments :
        {std::string("keys"), "keys create --name a --config " + shop.config,
         "keys create --name a --plan gold --config " + shop.config,
