@@ -156,7 +156,7 @@ TEST_CASE("logprobs are those of the tokens of the answer") {
     CHECK(token["top_logprobs"][0]["token"] == token["token"]);  // the likeliest was chosen
     CHECK(token["bytes"].size() == token["token"].get<std::string>().size());
   }
-  CHECK(text == json["choices"][0]["message"]["content"]);
+  CHECK(json["choices"][0]["message"]["content"] == text);
 
   const Json legacy = server.post("/v1/completions", completion({{"logprobs", 3}}))
                           .json()["choices"][0]["logprobs"];
