@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "core/format.h"
 #include "io/onnx_proto.h"
 #include "onnx/import/import.h"
 
