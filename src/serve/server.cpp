@@ -52,6 +52,7 @@ struct Server::Impl {
 
 Server::Server(const Config& config) {
   check(config);
+  // check() has judged the name; here is where it leads.
   require(!config.plans.empty() || is_loopback(config.host),
           "serve: host \"{}\" is open to other machines, which takes plans and keys", config.host);
   impl_ = std::make_unique<Impl>(config);
