@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/format.h"
 #include "quern/shape.h"
@@ -16,6 +18,12 @@ inline int checked_axis(const char* operation, int axis, const Shape& shape) {
 /// Elements of one slice over axes [begin, end). Throws: `invalid_argument` past 2^63 - 1.
 inline std::int64_t elements(const Shape& shape, int begin, int end) {
   return Shape(std::span(shape.begin() + begin, shape.begin() + end)).numel();
+}
+
+/// Slices of `elements_each` elements that are worth a thread.
+inline std::int64_t grain_of(std::int64_t elements_each) {
+  constexpr std::int64_t kElements = 1 << 14;
+  return std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, elements_each));
 }
 
 }  // namespace quern::ops

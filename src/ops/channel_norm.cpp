@@ -4,12 +4,11 @@
 
 #include "core/parallel.h"
 #include "core/visit.h"
+#include "ops/axis.h"
 #include "quern/ops/normalization.h"
 
 namespace quern::ops {
 namespace {
-
-constexpr std::int64_t kChannelNormGrain = 16384;  // elements that are worth a thread
 
 DType wide_of(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
 
@@ -50,11 +49,10 @@ Tensor map_planes(const Tensor& x, std::int64_t planes, const Body& body) {
     if constexpr (std::is_floating_point_v<T>) {
       const T* from = src.data<T>().data();
       T* to = dst.mutable_data<T>().data();
-      parallel_for(planes, std::max<std::int64_t>(kChannelNormGrain / size, 1),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t plane = begin; plane < end; ++plane)
-                       body(from + plane * size, to + plane * size, size, plane);
-                   });
+      parallel_for(planes, grain_of(size), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane)
+          body(from + plane * size, to + plane * size, size, plane);
+      });
     }
   });
   return dst.cast(x.dtype());

@@ -14,13 +14,6 @@
 namespace quern::ops {
 namespace {
 
-/// A thread is worth as many elements.
-constexpr std::int64_t kIndexingGrain = 1 << 14;
-
-std::int64_t grain_of(std::int64_t elements_each) {
-  return std::max<std::int64_t>(1, kIndexingGrain / std::max<std::int64_t>(1, elements_each));
-}
-
 /// Copies `count` runs of `inner` elements, run i from place(i) elements on.
 template <class Place>
 void gather_runs(const Tensor& src, Tensor& dst, std::int64_t count, std::int64_t inner,

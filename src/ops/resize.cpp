@@ -133,10 +133,6 @@ Taps taps_of(const Axis& a, const ResizeOptions& options) {
   return taps;
 }
 
-std::int64_t pass_grain(std::int64_t elements_each) {
-  return std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, elements_each));
-}
-
 /// The axis of src [outer, from, inner] made dst [outer, to, inner].
 struct AxisPass {
   std::int64_t outer, from, to, inner;
@@ -144,7 +140,7 @@ struct AxisPass {
 
 template <class T>
 void take_nearest(const T* from, T* to, const AxisPass& pass, const Taps& taps) {
-  parallel_for(pass.outer, pass_grain(pass.to * pass.inner),
+  parallel_for(pass.outer, grain_of(pass.to * pass.inner),
                [&](std::int64_t begin, std::int64_t end) {
                  const std::int64_t* places = taps.places.data();
                  for (std::int64_t o = begin; o < end; ++o) {
@@ -198,7 +194,7 @@ template <class T>
 void interpolate(const T* from, T* to, const AxisPass& pass, const Taps& taps, T outside) {
   const std::vector<T> weights(taps.weights.begin(), taps.weights.end());
   const std::int64_t count = taps.count;
-  parallel_for(pass.outer, pass_grain(pass.to * pass.inner * count),
+  parallel_for(pass.outer, grain_of(pass.to * pass.inner * count),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t o = begin; o < end; ++o) {
                    const T* src = from + o * pass.from * pass.inner;

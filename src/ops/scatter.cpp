@@ -136,12 +136,12 @@ Tensor gather_nd(const Tensor& x, const Tensor& indices, int batch_dims) {
     using T = typename decltype(tag)::type;
     const auto* from = static_cast<const T*>(src.raw());
     auto* to = static_cast<T*>(dst.mutable_raw());
-    const std::int64_t grain = std::max<std::int64_t>(1, (1 << 14) / slices.size);
     const std::int64_t* offsets = slices.offsets.data<std::int64_t>().data();
-    parallel_for(slices.offsets.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        std::copy_n(from + offsets[i], slices.size, to + i * slices.size);
-    });
+    parallel_for(slices.offsets.numel(), grain_of(slices.size),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t i = begin; i < end; ++i)
+                     std::copy_n(from + offsets[i], slices.size, to + i * slices.size);
+                 });
   });
   return dst;
 }
