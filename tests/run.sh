@@ -26,7 +26,8 @@ done
 cmake/debian-packages.sh test
 jobs=$(nproc)
 # Sixteen files at a time, which halves the work; Clang, within the tests, sees each file alone.
-options=(-DQUERN_WERROR=ON -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)
+options=(-DQUERN_WERROR=ON -DQUERN_BUILD_TESTS=ON -DQUERN_BUILD_EXAMPLES=ON
+         -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)
 if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 results=build/results
 rm -rf "$results"

@@ -57,7 +57,14 @@ dnnl::normalization_flags flags_of(const LayerNormDesc& desc) {
 }
 
 #if DNNL_VERSION_MAJOR >= 3
-bool is_dense(const TensorDesc& desc) { return desc.strides == row_major_strides(desc.shape); }
+/// Elements follow each other in row-major order; the stride of an axis of size 1 moves nothing.
+bool is_dense(const TensorDesc& desc) {
+  const auto strides = row_major_strides(desc.shape);
+  for (int axis = 0; axis < desc.shape.rank(); ++axis) {
+    if (desc.shape[axis] != 1 && desc.strides[axis] != strides[axis]) return false;
+  }
+  return true;
+}
 #endif
 
 }  // namespace

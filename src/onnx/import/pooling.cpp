@@ -46,7 +46,7 @@ void to_global(Tensor& indices, const Shape& shape, bool columns_first) {
     std::int64_t place = values[i];
     if (columns_first) {
       std::int64_t reversed = 0;
-      for (int axis = shape.rank() - 1, at = 0; axis >= 2; --axis, ++at) {
+      for (int axis = shape.rank() - 1; axis >= 2; --axis) {
         std::int64_t step = 1;
         for (int before = 2; before < axis; ++before) step *= shape[before];
         reversed += place % shape[axis] * step;
