@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -24,7 +24,7 @@ std::vector<char> read_file(const fs::path& path) {
 /// `target` on a copy of just its size, so that a sanitizer sees the first byte past its end.
 void run(void (*target)(std::span<const std::byte>), const std::vector<char>& content) {
   const auto bytes = std::make_unique<std::byte[]>(content.size());
-  std::memcpy(bytes.get(), content.data(), content.size());
+  std::ranges::transform(content, bytes.get(), [](char c) { return static_cast<std::byte>(c); });
   target(std::span(bytes.get(), content.size()));
 }
 
