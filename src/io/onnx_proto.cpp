@@ -1,7 +1,5 @@
 #include "io/onnx_proto.h"
 
-#include <protozero/pbf_reader.hpp>
-
 #include "core/error.h"
 #include "io/onnx_tensor.h"
 

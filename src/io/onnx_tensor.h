@@ -1,10 +1,10 @@
 #pragma once
 
 #include <optional>
-#include <protozero/pbf_reader.hpp>
 #include <string>
 
 #include "io/onnx_proto.h"
+#include "io/protobuf.h"
 
 namespace quern::io::onnx {
 

@@ -117,6 +117,25 @@ TEST_CASE("data files must lie within the model's folder") {
   CHECK(says(load(""), "is not within the model's folder"));
 }
 
+TEST_CASE("a field of another wire type than its number's does not load") {
+  using namespace std::string_literals;
+  constexpr const char* kRefusal =
+      "corrupt_file: model: not a valid protobuf message: a field is "
+      "of another type than its number says";
+  for (const std::string& field : {
+           "\x0a\x01\x01"s,          // ir_version as bytes
+           "\x0d\x01\x00\x00\x00"s,  // and in 32 bits
+           "\x38\x01"s,              // graph as a number
+           "\x10\x01"s,              // producer_name as a number
+       }) {
+    CAPTURE(field);
+    CHECK(says(message_of(field), kRefusal));
+  }
+  ModelMaker maker = negation();
+  maker.initializers = {"\x12\x01\x01"s};  // data_type as bytes
+  CHECK(says(message_of(maker.model()), kRefusal));
+}
+
 TEST_CASE("a cut model gives one error at any length") {
   const std::string whole = negation().model();
   for (std::size_t length = 0; length < whole.size(); ++length) {
