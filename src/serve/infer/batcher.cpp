@@ -60,17 +60,18 @@ Batcher::~Batcher() {
   if (thread_.joinable()) thread_.join();
 }
 
-onnx::Values Batcher::run(onnx::Values inputs) {
+onnx::Values Batcher::run(const onnx::Values& inputs) {
   const std::int64_t rows = batches_ ? rows_of(inputs) : 0;
   if (rows == 0 || rows >= options_.max_batch) return run_alone(inputs);
-  std::future<onnx::Values> result;
+  std::future<std::optional<onnx::Values>> result;
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({std::move(inputs), rows, std::chrono::steady_clock::now(), {}});
+    jobs_.push_back({inputs, rows, std::chrono::steady_clock::now(), {}});
     result = jobs_.back().result.get_future();
   }
   news_.notify_all();
-  return result.get();
+  if (auto outputs = result.get()) return *std::move(outputs);
+  return run_alone(inputs);  // and fails, if it must, in the thread that is told
 }
 
 std::int64_t Batcher::runs() const {
@@ -119,38 +120,34 @@ std::vector<Batcher::Job> Batcher::next_batch(std::unique_lock<std::mutex>& lock
 }
 
 void Batcher::run_batch(std::vector<Job>& jobs) {
-  if (jobs.size() == 1) return run_each_alone(jobs);
+  std::vector<onnx::Values> results;
   try {
-    onnx::Values inputs;
-    for (const auto& [name, value] : jobs.front().inputs) {
-      std::vector<Tensor> parts;
-      for (const Job& job : jobs) parts.push_back(job.inputs.find(name)->second.tensor());
-      inputs.emplace(name, ops::concat(parts, 0));
-    }
-    const onnx::Values outputs = run_alone(inputs);
-    std::vector<onnx::Values> results(jobs.size());
-    std::int64_t row = 0;
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-      for (const auto& [name, value] : outputs) {
-        results[i].emplace(name, value.tensor().slice(0, row, row + jobs[i].rows));
-      }
-      row += jobs[i].rows;
-    }
-    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].result.set_value(std::move(results[i]));
-  } catch (...) {
-    run_each_alone(jobs);
+    results = results_of(jobs);
+  } catch (...) {  // one request that is wrong must not fail those it was run with
+    for (Job& job : jobs) job.result.set_value(std::nullopt);
+    return;
   }
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].result.set_value(std::move(results[i]));
 }
 
-/// One request that is wrong must not fail those it was run with.
-void Batcher::run_each_alone(std::vector<Job>& jobs) {
-  for (Job& job : jobs) {
-    try {
-      job.result.set_value(run_alone(job.inputs));
-    } catch (...) {
-      job.result.set_exception(std::current_exception());
-    }
+std::vector<onnx::Values> Batcher::results_of(const std::vector<Job>& jobs) {
+  if (jobs.size() == 1) return {run_alone(jobs.front().inputs)};
+  onnx::Values inputs;
+  for (const auto& [name, value] : jobs.front().inputs) {
+    std::vector<Tensor> parts;
+    for (const Job& job : jobs) parts.push_back(job.inputs.find(name)->second.tensor());
+    inputs.emplace(name, ops::concat(parts, 0));
   }
+  const onnx::Values outputs = run_alone(inputs);
+  std::vector<onnx::Values> results(jobs.size());
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    for (const auto& [name, value] : outputs) {
+      results[i].emplace(name, value.tensor().slice(0, row, row + jobs[i].rows));
+    }
+    row += jobs[i].rows;
+  }
+  return results;
 }
 
 onnx::Values Batcher::run_alone(const onnx::Values& inputs) {

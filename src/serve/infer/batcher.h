@@ -6,6 +6,7 @@
 #include <deque>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -28,7 +29,7 @@ class Batcher {
   bool batches() const noexcept { return batches_; }
 
   /// Throws: as onnx::Model::run.
-  onnx::Values run(onnx::Values inputs);
+  onnx::Values run(const onnx::Values& inputs);
   /// How many runs of the model there were.
   std::int64_t runs() const;
 
@@ -37,12 +38,12 @@ class Batcher {
     onnx::Values inputs;
     std::int64_t rows = 0;
     std::chrono::steady_clock::time_point came;
-    std::promise<onnx::Values> result;
+    std::promise<std::optional<onnx::Values>> result;  ///< none where the run failed
   };
   void work();
   std::vector<Job> next_batch(std::unique_lock<std::mutex>& lock);
   void run_batch(std::vector<Job>& jobs);
-  void run_each_alone(std::vector<Job>& jobs);
+  std::vector<onnx::Values> results_of(const std::vector<Job>& jobs);
   onnx::Values run_alone(const onnx::Values& inputs);
 
   onnx::Model model_;
