@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing (Debian 12, as root), builds quern and runs all of its tests.
 #
-#   tests/run.sh           release with warnings as errors (and within its tests: Clang, the installed
-#                          package), then the address and undefined-behaviour sanitizers, then the thread
-#                          sanitizer on those folders whose tests start threads
-#   tests/run.sh --quick   release only, without the tests labelled slow
+#   tests/run.sh           release with warnings as errors; within the tests Clang builds the library, and
+#                          the installed package is used
+#   tests/run.sh --quick   without the tests labelled slow
+#   tests/run.sh --all     then Clang on each file alone, the tests again under the address and
+#                          undefined-behaviour sanitizers, and those that start threads under the thread
+#                          sanitizer; what continuous integration runs
 #   --also FILE            adds to the sum what another run of ctest found (--output-junit)
 #
 # Builds in build/<preset>, anew only what changed; uses ccache where it is installed. The last line is
@@ -12,11 +14,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 quick=false
+all=false
 failed=()
 also=()
 while [ $# != 0 ]; do
   case $1 in
     --quick) quick=true ;;
+    --all) all=true ;;
     --also) also+=("${2:?}"); shift ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
@@ -25,10 +29,14 @@ done
 
 cmake/debian-packages.sh test
 jobs=$(nproc)
-# Sixteen files at a time, which halves the work; Clang, within the tests, sees each file alone.
-options=(-DQUERN_WERROR=ON -DQUERN_BUILD_TESTS=ON -DQUERN_BUILD_EXAMPLES=ON
-         -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)
-if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+options=(-DQUERN_WERROR=ON)
+if command -v ccache >/dev/null; then
+  options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1  # one clone finds what another compiled
+fi
+# Sixteen files at a time, which halves the work; Clang sees each file alone (--all).
+tests=(-DQUERN_BUILD_TESTS=ON -DQUERN_BUILD_EXAMPLES=ON
+       -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)
 results=build/results
 rm -rf "$results"
 mkdir -p "$results"
@@ -61,20 +69,29 @@ run_tests() {
   echo "   $((SECONDS - start)) s"
 }
 
+# build PRESET "TARGET..." CMAKE_OPTION...
+build() {
+  local preset=$1 targets=$2
+  shift 2
+  step "configure $preset" cmake --preset "$preset" "${options[@]}" "$@" || return 1
+  # shellcheck disable=SC2086  # targets are words
+  step "build $preset" cmake --build --preset "$preset" --parallel "$jobs" --target $targets
+}
+
 # try PRESET "TARGET..." CTEST_OPTION...
 try() {
   local preset=$1 targets=$2
   shift 2
-  step "configure $preset" cmake --preset "$preset" "${options[@]}" || return 0
-  # shellcheck disable=SC2086  # targets are words
-  step "build $preset" cmake --build --preset "$preset" --parallel "$jobs" --target $targets || return 0
-  run_tests "$preset" "$@"
+  if build "$preset" "$targets" "${tests[@]}"; then run_tests "$preset" "$@"; fi
 }
 
 if $quick; then
   try release all --label-exclude slow
 else
   try release all
+fi
+if $all; then
+  build clang all -DQUERN_BUILD_TESTS=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O0 || true
   try asan all
   mapfile -t threaded < <(grep -lE 'std::j?thread|parallel_for' tests/*/*_test.cpp | cut -d/ -f2 | sort -u)
   if [ ${#threaded[@]} != 0 ]; then

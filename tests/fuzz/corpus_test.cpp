@@ -1,16 +1,12 @@
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
 #include <map>
-#include <memory>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "fuzz/allocations.h"
+#include "fuzz/exact_bytes.h"
 #include "fuzz/targets.h"
 #include "quern/error.h"
 
@@ -26,24 +22,16 @@ const std::map<std::string, Target> kTargets = {{".gguf", fuzz::gguf},
                                                 {".json", fuzz::json},
                                                 {".tokenizer", fuzz::tokenizer}};
 
-std::vector<char> read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// Calls `check` with the path, the target of its format, and its bytes in memory of just their
-/// size, so that a sanitizer sees the first byte past their end.
+/// Calls `check` with the path, the target of its format, and its bytes.
 template <class Check>
 void for_each_file(const char* folder, const Check& check) {
   std::map<std::string, int> files;
   for (const auto& entry : fs::directory_iterator(fs::path("tests/fuzz/corpus") / folder)) {
     const std::string extension = entry.path().extension().string();
-    const std::vector<char> content = read_file(entry.path());
-    const auto bytes = std::make_unique<std::byte[]>(content.size());
-    std::memcpy(bytes.get(), content.data(), content.size());
+    const fuzz::ExactBytes bytes(entry.path());
     CAPTURE(entry.path().string());
     REQUIRE(kTargets.contains(extension));
-    check(entry.path(), kTargets.at(extension), std::span(bytes.get(), content.size()));
+    check(entry.path(), kTargets.at(extension), bytes.span());
     ++files[extension];
   }
   for (const auto& [extension, target] : kTargets) CHECK(files[extension] > 0);
@@ -85,10 +73,9 @@ TEST_CASE("every bad file of the corpus is refused by kind and with its offset")
 TEST_CASE("a file cut short anywhere is refused or read, never worse") {
   for_each_file("good", [](const fs::path&, Target target, std::span<const std::byte> bytes) {
     for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 64) {
-      const auto cut = std::make_unique<std::byte[]>(size);
-      std::memcpy(cut.get(), bytes.data(), size);
+      const fuzz::ExactBytes cut(bytes.first(size));
       std::string message;
-      CHECK(outcome(target, std::span(cut.get(), size), message) != "unsupported");
+      CHECK(outcome(target, cut.span(), message) != "unsupported");
     }
   });
 }
