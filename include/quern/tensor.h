@@ -48,15 +48,17 @@ class QUERN_API Tensor {
   static Tensor scalar(T value) {
     return copy_of(&value, 1, dtype_of<T>, Shape{});
   }
-  /// No copy: `values` must outlive the tensor and every view of it.
+  /// No copy: `values` must outlive the tensor and every view of it. Of const values it is
+  /// read-only.
   template <class T>
   static Tensor borrow(std::span<T> values, const Shape& shape) {
-    return view_of(const_cast<std::remove_const_t<T>*>(values.data()), values.size(),
-                   dtype_of<std::remove_const_t<T>>, shape, nullptr);
+    return view_of(values.data(), values.size(), dtype_of<std::remove_const_t<T>>, shape, nullptr);
   }
-  /// Elements at `data` in row-major order, kept alive by `owner`. Throws: `invalid_argument` for
-  /// `string`, or where `count` is not the shape's.
+  /// Elements at `data` in row-major order, kept alive by `owner`; read-only where `data` is const.
+  /// Throws: `invalid_argument` for `string`, or where `count` is not the shape's.
   static Tensor view_of(void* data, std::size_t count, DType dtype, const Shape& shape,
+                        std::shared_ptr<const void> owner);
+  static Tensor view_of(const void* data, std::size_t count, DType dtype, const Shape& shape,
                         std::shared_ptr<const void> owner);
 
   DType dtype() const noexcept { return dtype_; }
@@ -67,6 +69,8 @@ class QUERN_API Tensor {
   std::int64_t dim(int axis) const { return shape_.dim(axis); }
   std::int64_t numel() const { return shape_.numel(); }
   bool is_contiguous() const noexcept;
+  /// Whether the elements belong to somebody who only lends them: const memory, a mapped file.
+  bool is_read_only() const noexcept { return read_only_; }
 
   /// The elements in row-major order. Throws: `invalid_argument` on a wrong dtype or a view that
   /// is not contiguous (call `contiguous()` first).
@@ -74,13 +78,19 @@ class QUERN_API Tensor {
   std::span<const T> data() const {
     return {static_cast<const T*>(checked_data(dtype_of<T>)), static_cast<std::size_t>(numel())};
   }
+  /// The same to write to. Throws also where the tensor is read-only (`clone()` it first).
   template <class T>
   std::span<T> mutable_data() {
+    check_writable();
     return {static_cast<T*>(checked_data(dtype_of<T>)), static_cast<std::size_t>(numel())};
   }
   /// First element, of any layout; for kernels that honour `strides()`.
   const void* raw() const noexcept { return data_; }
-  void* mutable_raw() noexcept { return data_; }
+  /// Throws: `invalid_argument` where the tensor is read-only.
+  void* mutable_raw() {
+    check_writable();
+    return data_;
+  }
 
   /// One element; an index counts from the end when negative. Throws: `invalid_argument` on a
   /// wrong dtype, count or index.
@@ -88,8 +98,10 @@ class QUERN_API Tensor {
   const T& at(std::initializer_list<std::int64_t> index) const {
     return *static_cast<const T*>(element(dtype_of<T>, std::span(index.begin(), index.size())));
   }
+  /// The same to write to. Throws also where the tensor is read-only.
   template <class T>
-  T& at(std::initializer_list<std::int64_t> index) {
+  T& mutable_at(std::initializer_list<std::int64_t> index) {
+    check_writable();
     return *static_cast<T*>(element(dtype_of<T>, std::span(index.begin(), index.size())));
   }
   /// The only element of a tensor with one. Throws: `invalid_argument`.
@@ -129,6 +141,10 @@ class QUERN_API Tensor {
 
  private:
   static Tensor copy_of(const void* values, std::size_t count, DType dtype, const Shape& shape);
+  void check_writable() const {
+    if (read_only_) fail_read_only();
+  }
+  [[noreturn]] void fail_read_only() const;
   void* checked_data(DType dtype) const;
   void* element(DType dtype, std::span<const std::int64_t> index) const;
   void* only_element(DType dtype) const;
@@ -138,6 +154,7 @@ class QUERN_API Tensor {
   Shape shape_{0};
   Shape strides_{1};
   DType dtype_ = DType::f32;
+  bool read_only_ = false;
 };
 
 }  // namespace quern

@@ -123,6 +123,13 @@ Tensor Tensor::view_of(void* data, std::size_t count, DType dtype, const Shape& 
   return tensor;
 }
 
+Tensor Tensor::view_of(const void* data, std::size_t count, DType dtype, const Shape& shape,
+                       std::shared_ptr<const void> owner) {
+  Tensor tensor = view_of(const_cast<void*>(data), count, dtype, shape, std::move(owner));
+  tensor.read_only_ = true;
+  return tensor;
+}
+
 bool Tensor::is_contiguous() const noexcept {
   std::int64_t expected = 1;
   for (int axis = rank() - 1; axis >= 0; --axis) {
@@ -131,6 +138,12 @@ bool Tensor::is_contiguous() const noexcept {
     expected *= shape_[axis];
   }
   return true;
+}
+
+void Tensor::fail_read_only() const {
+  fail(ErrorCode::invalid_argument,
+       "tensor: {} {} is read-only, of const memory or a mapped file; clone() it to write", dtype_,
+       shape_);
 }
 
 void* Tensor::checked_data(DType dtype) const {

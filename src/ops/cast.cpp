@@ -142,8 +142,8 @@ Tensor bit_cast(const Tensor& x, DType dtype) {
   const auto owner = std::make_shared<Tensor>(x.contiguous());
   // A bool of other bits than 0 and 1 is none.
   const DType stored = dtype == DType::boolean ? DType::u8 : dtype;
-  const Tensor view = Tensor::view_of(owner->mutable_raw(), static_cast<std::size_t>(x.numel()),
-                                      stored, x.shape(), owner);
+  const Tensor view =
+      Tensor::view_of(owner->raw(), static_cast<std::size_t>(x.numel()), stored, x.shape(), owner);
   return view.cast(dtype);
 }
 

@@ -165,11 +165,11 @@ Tensor mel_weight_matrix(const MelOptions& options, DType dtype) {
     const std::int64_t centre = edge(bin + 1);
     const std::int64_t right = edge(bin + 2);
     for (std::int64_t row = left; row < centre; ++row)
-      matrix.at<float>({row, bin}) =
+      matrix.mutable_at<float>({row, bin}) =
           static_cast<float>(row - left) / static_cast<float>(centre - left);
-    matrix.at<float>({centre, bin}) = 1;
+    matrix.mutable_at<float>({centre, bin}) = 1;
     for (std::int64_t row = centre; row < right; ++row)
-      matrix.at<float>({row, bin}) =
+      matrix.mutable_at<float>({row, bin}) =
           static_cast<float>(right - row) / static_cast<float>(right - centre);
   }
   return matrix.cast(dtype);

@@ -16,7 +16,7 @@ TEST_CASE("copies share elements, clones do not, borrowed tensors see the caller
   Tensor a = Tensor::from({1.f, 2.f, 3.f, 4.f}, {2, 2});
   Tensor shared = a;
   Tensor cloned = a.clone();
-  a.at<float>({0, 1}) = 9.f;
+  a.mutable_at<float>({0, 1}) = 9.f;
   CHECK(shared.at<float>({0, 1}) == 9.f);
   CHECK(cloned.at<float>({0, -1}) == 2.f);
 
@@ -24,6 +24,22 @@ TEST_CASE("copies share elements, clones do not, borrowed tensors see the caller
   const Tensor borrowed = Tensor::borrow(std::span(values), {3});
   values[2] = 7;
   CHECK(borrowed.at<std::int32_t>({2}) == 7);
+}
+
+TEST_CASE("what is borrowed from const memory is not written to") {
+  const std::vector<float> values{1.f, 2.f, 3.f};
+  Tensor borrowed = Tensor::borrow(std::span(values), {3});
+  Tensor part = borrowed.slice(0, 1, 3);
+  for (Tensor* lent : {&borrowed, &part}) {
+    CHECK(lent->is_read_only());
+    CHECK(code_of([&] { lent->mutable_data<float>(); }) == ErrorCode::invalid_argument);
+    CHECK(code_of([&] { lent->mutable_raw(); }) == ErrorCode::invalid_argument);
+    CHECK(code_of([&] { lent->mutable_at<float>({0}) = 9.f; }) == ErrorCode::invalid_argument);
+  }
+  part = part.clone();
+  part.mutable_at<float>({0}) = 9.f;
+  CHECK(part.at<float>({0}) == 9.f);
+  CHECK(borrowed.at<float>({1}) == 2.f);
 }
 
 TEST_CASE("data of a wrong dtype, a view with gaps, a bad index or shape throw invalid_argument") {

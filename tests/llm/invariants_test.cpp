@@ -8,6 +8,7 @@
 #include "llm/arch/architecture.h"
 #include "llm/kv_cache.h"
 #include "support/logits.h"
+#include "support/runtime_guard.h"
 #include "support/test_data.h"
 
 // What must hold of any decoder, whatever its weights.
@@ -126,4 +127,22 @@ TEST_CASE("a sequence cut back to a prefix goes on as if it had never been longe
   sequence.truncate(40);
   CHECK(sequence.length() == 40);
   CHECK(share_of_range(feed(std::span(ids).subspan(40)), expected) <= kRounding);
+}
+
+TEST_CASE("the number of threads changes logits by rounding at most") {
+  const RuntimeGuard guard;
+  for (const std::string& path : models()) {
+    CAPTURE(path);
+    const Loaded model(path);
+    const std::vector<TokenId> ids = model.random_ids(90, 6);
+    const auto run = [&](int threads) {
+      RuntimeOptions options = guard.before();
+      options.threads = threads;
+      configure(options);
+      const std::size_t prompt_then_tokens[] = {70, 1};
+      return model.run(ids, prompt_then_tokens);
+    };
+    const Tensor one = run(1);
+    for (const int threads : {2, 3}) CHECK(share_of_range(run(threads), one) <= kRounding);
+  }
 }

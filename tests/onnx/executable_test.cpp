@@ -7,6 +7,7 @@
 #include "core/buffer.h"
 #include "onnx/graph_maker.h"
 #include "support/error_code.h"
+#include "support/logits.h"
 #include "support/runtime_guard.h"
 
 using namespace quern;
@@ -124,6 +125,26 @@ TEST_CASE("one executable runs in several threads at once") {
     }
   }
   CHECK(differing == std::vector<int>(3, 0));
+}
+
+TEST_CASE("the number of threads changes results by rounding at most") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto conv =
+      maker.node("Relu", {maker.node("Conv", {x, maker.constant(wavy({9, 5, 3, 3}))})});
+  const auto mean = maker.node("GlobalAveragePool", {conv});
+  const auto centred = maker.node("Softmax", {maker.node("Sub", {conv, mean})});
+  maker.output(maker.node("MatMul", {centred, maker.constant(wavy({59, 31}))}));
+  const Executable executable(maker.graph, 4);
+  const RuntimeGuard guard;
+  const auto run = [&](int threads) {
+    configure({.threads = threads});
+    RunState state;
+    const std::vector<Value> input{wavy({2, 5, 67, 61})};
+    return executable.run(input, state)[0].tensor().contiguous();
+  };
+  const Tensor one = run(1);
+  for (const int threads : {2, 3, 7}) CHECK(share_of_range(run(threads), one) <= 1e-5);
 }
 
 TEST_CASE("an unknown operator is named, with how many nodes lack a handler") {
