@@ -172,6 +172,7 @@ std::int64_t operand_count(const std::vector<Step>& steps) {
 }
 
 Tensor with_rank(Tensor operand, int rank) {
+  if (operand.rank() >= rank) return operand;
   Shape shape = Shape::filled(std::max(rank - operand.rank(), 0), 1);
   for (const std::int64_t size : operand.shape()) shape.push_back(size);
   return operand.reshape(shape);
