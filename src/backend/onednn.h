@@ -50,6 +50,9 @@ std::optional<dnnl::primitive_desc_base> reorder(const ReorderDesc& desc,
                                                  const dnnl::primitive_attr& attr);
 /// Lets a zero point of the source be given when the operation runs.
 void set_src_zero_point(dnnl::primitive_attr& attr);
+/// Multiplies each channel of a convolution, bias included; where scales_results().
+void set_scales(dnnl::primitive_attr& attr, std::span<const float> scales);
+bool scales_results();
 void append_eltwise(dnnl::post_ops& post_ops, const PostOp& step);
 dnnl::cpu_isa cpu_isa_of(Isa isa);
 /// What oneDNN uses here, within the ISA cap.

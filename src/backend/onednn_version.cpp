@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "backend/onednn.h"
+#include "core/error.h"
 
 namespace quern::backend::version {
 namespace {
@@ -198,6 +199,18 @@ void set_src_zero_point(Attr& attr) {
   attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
 #endif
 }
+
+#if DNNL_VERSION_MAJOR >= 3
+void set_scales(Attr&, std::span<const float>) {
+  fail(ErrorCode::internal, "operation: scales of results need oneDNN 2");
+}
+bool scales_results() { return false; }
+#else
+void set_scales(Attr& attr, std::span<const float> scales) {
+  attr.set_output_scales(1 << 1, {scales.begin(), scales.end()});
+}
+bool scales_results() { return true; }
+#endif
 
 void append_eltwise(dnnl::post_ops& post_ops, const PostOp& given) {
   const PostOp step = with_defaults(given);

@@ -211,6 +211,12 @@ bool takes_src_zero_point(const Desc&) {
 }
 bool takes_src_zero_point(const ConvDesc& desc) { return desc.src_zero_point; }
 
+template <class Desc>
+std::span<const float> scales_of(const Desc&) {
+  return {};
+}
+std::span<const float> scales_of(const ConvDesc& desc) { return desc.scales; }
+
 dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -261,11 +267,12 @@ OperationPtr prepare(
     const Desc& desc, const OperationKey& key, const Describe& describe_arguments,
     const std::vector<PostOp>& steps,
     std::optional<dnnl::primitive_desc_base> (*create)(const Desc&, const dnnl::primitive_attr&)) {
-  return operation_cache().find_or_add(key, [&]() -> OperationPtr {
+  const auto make = [&]() -> OperationPtr {
     const TeamScope team;
     try {
       dnnl::primitive_attr attr = make_attr(steps);
       if (takes_src_zero_point(desc)) version::set_src_zero_point(attr);
+      if (!scales_of(desc).empty()) version::set_scales(attr, scales_of(desc));
       const auto created = create(desc, attr);
       if (!created) return nullptr;
       return make_operation(*created, describe_arguments(), steps, weights_to_pack(desc));
@@ -275,7 +282,8 @@ OperationPtr prepare(
       check(error.status, "preparation");
       throw;
     }
-  });
+  };
+  return scales_of(desc).empty() ? operation_cache().find_or_add(key, make) : make();
 }
 
 template <class Desc>
@@ -383,5 +391,7 @@ bool has_exact_bytes() {
   static const bool exact = version::has_vnni();
   return exact;
 }
+
+bool scales_results() { return version::scales_results(); }
 
 }  // namespace quern::backend

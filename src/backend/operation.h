@@ -96,6 +96,9 @@ struct ConvDesc {
   std::int64_t groups = 1;
   bool transposed = false;
   bool src_zero_point = false;  ///< whether Slot::src_zero_point, one s32, is subtracted from src
+  /// What each channel of the result is multiplied by before the post-ops: none or `out`, where
+  /// scales_results(). Operations with scales are not cached: their owner keeps them.
+  std::vector<float> scales{};
   std::vector<PostOp> post_ops;
 };
 
@@ -216,5 +219,9 @@ bool has_fast_bf16();
 /// Whether matmul of bytes is exact on this machine, within the ISA cap. Without VNNI the sum of
 /// two products saturates at 16 bits, so one factor must stay within 7.
 bool has_exact_bytes();
+
+/// Whether ConvDesc may have scales, which cost less than a binary post-op; oneDNN 3 adds the bias
+/// after its scales.
+bool scales_results();
 
 }  // namespace quern::backend

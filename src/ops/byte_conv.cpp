@@ -22,7 +22,8 @@ using backend::Slot;
 struct Signature {
   Shape src;
   DType src_dtype, dst_dtype;
-  bool src_zero_point, has_bias, has_multiplier;
+  bool src_zero_point, has_bias;
+  std::vector<float> multiplier;
   float zero;  // of the result
   bool operator==(const Signature&) const = default;
 };
@@ -53,7 +54,7 @@ Prepared ByteConv::Impl::prepared_for(const ByteConvArgs& args) const {
                          .dst_dtype = args.dst.dtype(),
                          .src_zero_point = args.x_zero != 0,
                          .has_bias = store != nullptr && store->bias.has_value(),
-                         .has_multiplier = store != nullptr,
+                         .multiplier = store != nullptr ? store->multiplier : std::vector<float>(),
                          .zero = store != nullptr
                                      ? static_cast<float>(single_zero("qlinear_conv", store->zero))
                                      : 0.f};
@@ -72,7 +73,9 @@ backend::ConvDesc ByteConv::Impl::describe(const Signature& wanted, const Shape&
                          .src_zero_point = wanted.src_zero_point,
                          .post_ops = {}};
   if (wanted.has_bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
-  if (wanted.has_multiplier) {
+  if (backend::scales_results()) {
+    desc.scales = wanted.multiplier;
+  } else if (!wanted.multiplier.empty()) {
     Shape channels = Shape::filled(dst.rank(), 1);
     channels[1] = channels_out();
     desc.post_ops.push_back(
@@ -99,7 +102,8 @@ bool run_onednn(const ByteConvArgs& args) {
   std::vector<backend::Argument> arguments{
       {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
   if (args.x_zero != 0) arguments.push_back({Slot::src_zero_point, &args.x_zero});
-  if (args.store != nullptr) arguments.push_back({Slot::post_op0, args.store->multiplier.data()});
+  if (args.store != nullptr && !backend::scales_results())
+    arguments.push_back({Slot::post_op0, args.store->multiplier.data()});
   Tensor bias;
   if (args.store != nullptr && args.store->bias) {
     bias = args.store->bias->cast(DType::f32).contiguous();

@@ -53,7 +53,9 @@ Tensor in_layout(const Tensor& x, DType dtype, Layout layout) {
 void copy_into(const Tensor& src, const Tensor& dst) {
   if (src.numel() == 0) return;
   const bool floats = is_floating(src.dtype()) && is_floating(dst.dtype());
-  if (floats && is_dense(src) && is_dense(dst) && copy_by_onednn(src, dst)) return;
+  const bool bytes =
+      src.dtype() == dst.dtype() && (src.dtype() == DType::i8 || src.dtype() == DType::u8);
+  if ((floats || bytes) && is_dense(src) && is_dense(dst) && copy_by_onednn(src, dst)) return;
   const Tensor converted = src.cast(dst.dtype());
   visit_dtype(dst.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;

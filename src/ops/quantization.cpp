@@ -3,13 +3,19 @@
 #include <array>
 
 #include "core/narrow.h"
+#include "core/parallel.h"
 #include "core/visit.h"
+#include "kernels/bytes.h"
+#include "ops/byte_matrix.h"
+#include "ops/layout.h"
 #include "ops/saturate.h"
 #include "ops/scale_grid.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
 namespace {
+
+constexpr std::int64_t kByteGrain = 1 << 14;
 
 bool is_low_bit_integer(DType dtype) {
   return dtype == DType::i4 || dtype == DType::u4 || dtype == DType::i2 || dtype == DType::u2;
@@ -81,6 +87,44 @@ Tensor quantize_by(const Tensor& x, const ScaleGrid& grid, const QuantizeOptions
   return q;
 }
 
+bool is_byte_dtype(DType dtype) { return dtype == DType::i8 || dtype == DType::u8; }
+
+Layout layout_of(const Tensor& x) {
+  return x.is_contiguous() ? Layout::contiguous : Layout::channels_last;
+}
+
+/// In one of the two layouts.
+Tensor without_gaps(const Tensor& x) {
+  return x.is_contiguous() || is_channels_last(x) ? x : x.contiguous();
+}
+
+/// As quantize_by in f32, of one scale and zero point for all.
+Tensor quantize_alike(const Tensor& x, const Tensor& scale, float zero, DType dtype) {
+  const float divisor = scale.contiguous().data<float>()[0];
+  const Tensor given = without_gaps(x);
+  const auto* src = static_cast<const float*>(given.raw());
+  Tensor q = empty_in(layout_of(given), x.shape(), dtype);
+  auto* dst = static_cast<std::uint8_t*>(q.mutable_raw());
+  parallel_for(x.numel(), kByteGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernels::quantize_bytes(src + begin, end - begin, divisor, zero,
+                            {dst + begin, dtype == DType::i8});
+  });
+  return q;
+}
+
+Tensor dequantize_alike(const Tensor& q, const Tensor& scale, float zero) {
+  const float factor = scale.cast(DType::f32).contiguous().data<float>()[0];
+  const Tensor given = without_gaps(q);
+  const auto* src = static_cast<const std::uint8_t*>(given.raw());
+  Tensor x = empty_in(layout_of(given), q.shape(), DType::f32);
+  auto* dst = static_cast<float*>(x.mutable_raw());
+  parallel_for(q.numel(), kByteGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernels::dequantize_bytes({src + begin, q.dtype() == DType::i8}, end - begin, factor, zero,
+                              dst + begin);
+  });
+  return x;
+}
+
 template <class T>
 void dequantize_integers(const ScaleGrid& grid, const T* q, float* x) {
   grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* scales,
@@ -110,6 +154,11 @@ Tensor quantize(const Tensor& x, const Tensor& scale, const std::optional<Tensor
     fail(ErrorCode::unsupported, "quantize: dtype {} is not supported", options.dtype);
   const DType precision = options.precision;
   const ScaleGrid grid("quantize", x.shape(), scale.cast(precision), zero_point, options.along);
+  const bool alike = scale.numel() == 1 && (!zero_point || zero_point->numel() == 1);
+  if (alike && precision == DType::f32 && is_byte_dtype(options.dtype)) {
+    const auto zero = static_cast<float>(single_zero("quantize", zero_point));
+    return quantize_alike(x.cast(DType::f32), scale.cast(DType::f32), zero, options.dtype);
+  }
   const Tensor src = x.cast(precision).cast(DType::f32).contiguous();
   switch (precision) {
     case DType::f32:
@@ -133,6 +182,11 @@ Tensor dequantize(const Tensor& q, const Tensor& scale, const std::optional<Tens
           "dequantize: zero point has dtype {}, the values {}",
           zero_point ? zero_point->dtype() : DType::f32, q.dtype());
   const ScaleGrid grid("dequantize", q.shape(), scale, zero_point, options.along);
+  if (scale.numel() == 1 && is_floating(scale.dtype()) && is_byte_dtype(q.dtype()) &&
+      (!zero_point || zero_point->numel() == 1)) {
+    const auto zero = static_cast<float>(single_zero("dequantize", zero_point));
+    return dequantize_alike(q, scale, zero).cast(options.dtype);
+  }
   const Tensor src = (is_narrow(q.dtype()) ? widen(q) : q).contiguous();
   Tensor x = Tensor::empty(q.shape());
   float* dst = x.mutable_data<float>().data();

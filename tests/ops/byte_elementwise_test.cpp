@@ -54,6 +54,31 @@ TEST_CASE("sums and products of bytes are those of the floats that they stand fo
   }
 }
 
+TEST_CASE("bytes of several scales are joined in the scale of the result") {
+  for (const Layout layout : {Layout::contiguous, Layout::channels_last}) {
+    for (const int axis : {0, 1, -1}) {
+      Shape sizes{2, 5, 3, 4};
+      const Quantized a{in_layout(bytes(sizes, DType::u8, 37), DType::u8, layout),
+                        Tensor::scalar(0.03f), zero_of(DType::u8, 5)};
+      sizes[axis < 0 ? 3 : axis] = 7;
+      const Quantized b{in_layout(bytes(sizes, DType::i8, 11), DType::i8, layout),
+                        Tensor::scalar(0.05f), std::nullopt};
+      const Quantization y{Tensor::scalar(0.04f), zero_of(DType::u8, 17)};
+      const Quantized parts[] = {a, b};
+      const Tensor floats[] = {dequantize(a.values, a.scale, a.zero_point).contiguous(),
+                               dequantize(b.values, b.scale).contiguous()};
+      const Tensor got = concat_bytes(parts, axis, y);
+      CHECK(are_close(got, store(concat(floats, axis), y)));
+      CHECK(is_channels_last(got) == (layout == Layout::channels_last && axis == 1));
+    }
+  }
+  const Quantized pair[] = {{bytes({2, 3}, DType::u8, 1), Tensor::scalar(1.f), std::nullopt},
+                            {bytes({3, 3}, DType::u8, 1), Tensor::scalar(1.f), std::nullopt}};
+  const Quantization y{Tensor::scalar(1.f), zero_of(DType::u8, 0)};
+  CHECK(code_of([&] { concat_bytes(pair, 1, y); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { concat_bytes(pair, 2, y); }) == ErrorCode::invalid_argument);
+}
+
 TEST_CASE("operations on bytes keep channels last, and take any view") {
   const Tensor x = bytes({2, 5, 3, 4}, DType::u8, 37);
   const Tensor last = in_layout(x, DType::u8, Layout::channels_last);

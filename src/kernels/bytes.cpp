@@ -1,0 +1,238 @@
+#include "kernels/bytes.h"
+
+#include <algorithm>
+
+#include "kernels/simd.h"
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/bytes.cpp"
+#include <hwy/foreach_target.h>  // compiles what follows once for each target
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using ByteFloats = hn::ScalableTag<float>;
+using ByteInts = hn::RebindToSigned<ByteFloats>;
+using ByteLanes = hn::Rebind<std::uint8_t, ByteFloats>;
+using ByteFloat = hn::Vec<ByteFloats>;
+
+constexpr std::int64_t kMostLanes = HWY_MAX_BYTES / sizeof(float);
+
+class ByteReader {
+ public:
+  explicit ByteReader(SourceBytes src)
+      : data_(static_cast<const std::uint8_t*>(src.data)),
+        sign_(hn::Set(ByteInts(), src.is_signed ? 0x80 : 0)) {}
+
+  HWY_INLINE ByteFloat load(std::int64_t at) const { return widen(data_ + at); }
+  HWY_INLINE ByteFloat load(std::int64_t at, std::int64_t count) const {
+    std::uint8_t part[kMostLanes] = {};
+    std::copy_n(data_ + at, count, part);
+    return widen(part);
+  }
+
+ private:
+  HWY_INLINE ByteFloat widen(const std::uint8_t* bytes) const {
+    const auto wide = hn::PromoteTo(ByteInts(), hn::LoadU(ByteLanes(), bytes));
+    return hn::ConvertTo(ByteFloats(), hn::Sub(hn::Xor(wide, sign_), sign_));
+  }
+
+  const std::uint8_t* data_;
+  hn::Vec<ByteInts> sign_;
+};
+
+class FloatReader {
+ public:
+  explicit FloatReader(const float* src) : data_(src) {}
+  HWY_INLINE ByteFloat load(std::int64_t at) const { return hn::LoadU(ByteFloats(), data_ + at); }
+  HWY_INLINE ByteFloat load(std::int64_t at, std::int64_t count) const {
+    float part[kMostLanes] = {};
+    std::copy_n(data_ + at, count, part);
+    return hn::LoadU(ByteFloats(), part);
+  }
+
+ private:
+  const float* data_;
+};
+
+/// Stores round(value) + zero, within the range of the bytes.
+class ByteWriter {
+ public:
+  ByteWriter(ResultBytes dst, float zero)
+      : data_(static_cast<std::uint8_t*>(dst.data)),
+        low_(hn::Set(ByteFloats(), (dst.is_signed ? -128.f : 0.f) - zero)),
+        high_(hn::Set(ByteFloats(), (dst.is_signed ? 127.f : 255.f) - zero)),
+        zero_(hn::Set(ByteInts(), static_cast<std::int32_t>(zero))),
+        sign_(hn::Set(ByteInts(), dst.is_signed ? 0x80 : 0)),
+        sign_byte_(hn::Set(ByteLanes(), static_cast<std::uint8_t>(dst.is_signed ? 0x80 : 0))) {}
+
+  HWY_INLINE void store(ByteFloat value, std::int64_t at) const {
+    hn::StoreU(narrow(value), ByteLanes(), data_ + at);
+  }
+  HWY_INLINE void store(ByteFloat value, std::int64_t at, std::int64_t count) const {
+    std::uint8_t part[kMostLanes];
+    hn::StoreU(narrow(value), ByteLanes(), part);
+    std::copy_n(part, count, data_ + at);
+  }
+
+ private:
+  HWY_INLINE hn::Vec<ByteLanes> narrow(ByteFloat value) const {
+    const auto raised = hn::IfThenElse(hn::Gt(value, low_), value, low_);  // NaN is not greater
+    const auto stored = hn::Add(hn::NearestInt(hn::Min(raised, high_)), zero_);
+    return hn::Xor(hn::DemoteTo(ByteLanes(), hn::Add(stored, sign_)), sign_byte_);
+  }
+
+  std::uint8_t* data_;
+  ByteFloat low_, high_;
+  hn::Vec<ByteInts> zero_, sign_;
+  hn::Vec<ByteLanes> sign_byte_;
+};
+
+class FloatWriter {
+ public:
+  explicit FloatWriter(float* dst) : data_(dst) {}
+  HWY_INLINE void store(ByteFloat value, std::int64_t at) const {
+    hn::StoreU(value, ByteFloats(), data_ + at);
+  }
+  HWY_INLINE void store(ByteFloat value, std::int64_t at, std::int64_t count) const {
+    float part[kMostLanes];
+    hn::StoreU(value, ByteFloats(), part);
+    std::copy_n(part, count, data_ + at);
+  }
+
+ private:
+  float* data_;
+};
+
+void quantize_run(const float* src, std::int64_t count, float scale, float zero, ResultBytes dst) {
+  const FloatReader from(src);
+  const ByteWriter to(dst, zero);
+  const auto divisor = hn::Set(ByteFloats(), scale);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) to.store(hn::Div(from.load(i), divisor), i);
+  if (i < count) to.store(hn::Div(from.load(i, count - i), divisor), i, count - i);
+}
+
+void dequantize_run(SourceBytes src, std::int64_t count, float scale, float zero, float* dst) {
+  const ByteReader from(src);
+  const FloatWriter to(dst);
+  const auto zeros = hn::Set(ByteFloats(), zero);
+  const auto scales = hn::Set(ByteFloats(), scale);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) to.store(hn::Mul(hn::Sub(from.load(i), zeros), scales), i);
+  if (i < count) to.store(hn::Mul(hn::Sub(from.load(i, count - i), zeros), scales), i, count - i);
+}
+
+void rescale_run(SourceBytes src, std::int64_t count, float scale, float zero, float dst_scale,
+                 float dst_zero, ResultBytes dst) {
+  const ByteReader from(src);
+  const ByteWriter to(dst, dst_zero);
+  const auto zeros = hn::Set(ByteFloats(), zero);
+  const auto scales = hn::Set(ByteFloats(), scale);
+  const auto divisor = hn::Set(ByteFloats(), dst_scale);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    to.store(hn::Div(hn::Mul(hn::Sub(from.load(i), zeros), scales), divisor), i);
+  const std::int64_t rest = count - i;
+  if (rest > 0)
+    to.store(hn::Div(hn::Mul(hn::Sub(from.load(i, rest), zeros), scales), divisor), i, rest);
+}
+
+void add_run(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float rest,
+             std::int64_t count, ResultBytes dst) {
+  const ByteReader left(a);
+  const ByteReader right(b);
+  const ByteWriter to(dst, 0.f);
+  const auto lefts = hn::Set(ByteFloats(), a_factor);
+  const auto rights = hn::Set(ByteFloats(), b_factor);
+  const auto rests = hn::Set(ByteFloats(), rest);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto other = hn::MulAdd(right.load(i), rights, rests);
+    to.store(hn::MulAdd(left.load(i), lefts, other), i);
+  }
+  if (i < count) {
+    const auto other = hn::MulAdd(right.load(i, count - i), rights, rests);
+    to.store(hn::MulAdd(left.load(i, count - i), lefts, other), i, count - i);
+  }
+}
+
+void multiply_run(SourceBytes a, float a_zero, SourceBytes b, float b_zero, float factor,
+                  float zero, std::int64_t count, ResultBytes dst) {
+  const ByteReader left(a);
+  const ByteReader right(b);
+  const ByteWriter to(dst, 0.f);
+  const auto left_zeros = hn::Set(ByteFloats(), a_zero);
+  const auto right_zeros = hn::Set(ByteFloats(), b_zero);
+  const auto factors = hn::Set(ByteFloats(), factor);
+  const auto zeros = hn::Set(ByteFloats(), zero);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto p = hn::Sub(left.load(i), left_zeros);
+    const auto q = hn::Sub(right.load(i), right_zeros);
+    to.store(hn::MulAdd(hn::Mul(p, q), factors, zeros), i);
+  }
+  if (i < count) {
+    const auto p = hn::Sub(left.load(i, count - i), left_zeros);
+    const auto q = hn::Sub(right.load(i, count - i), right_zeros);
+    to.store(hn::MulAdd(hn::Mul(p, q), factors, zeros), i, count - i);
+  }
+}
+
+}  // namespace quern::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace quern::kernels {
+namespace {
+
+HWY_EXPORT(quantize_run);
+HWY_EXPORT(dequantize_run);
+HWY_EXPORT(rescale_run);
+HWY_EXPORT(add_run);
+HWY_EXPORT(multiply_run);
+
+}  // namespace
+
+void quantize_bytes(const float* src, std::int64_t count, float scale, float zero,
+                    ResultBytes dst) {
+  settle_targets();
+  HWY_DYNAMIC_DISPATCH(quantize_run)(src, count, scale, zero, dst);
+}
+
+void dequantize_bytes(SourceBytes src, std::int64_t count, float scale, float zero, float* dst) {
+  settle_targets();
+  HWY_DYNAMIC_DISPATCH(dequantize_run)(src, count, scale, zero, dst);
+}
+
+void rescale_bytes(SourceBytes src, std::int64_t count, float scale, float zero, float dst_scale,
+                   float dst_zero, ResultBytes dst) {
+  settle_targets();
+  HWY_DYNAMIC_DISPATCH(rescale_run)(src, count, scale, zero, dst_scale, dst_zero, dst);
+}
+
+void add_bytes(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float rest,
+               std::int64_t count, ResultBytes dst) {
+  settle_targets();
+  HWY_DYNAMIC_DISPATCH(add_run)(a, a_factor, b, b_factor, rest, count, dst);
+}
+
+void multiply_bytes(SourceBytes a, float a_zero, SourceBytes b, float b_zero, float factor,
+                    float zero, std::int64_t count, ResultBytes dst) {
+  settle_targets();
+  HWY_DYNAMIC_DISPATCH(multiply_run)(a, a_zero, b, b_zero, factor, zero, count, dst);
+}
+
+}  // namespace quern::kernels
+
+#endif  // HWY_ONCE
