@@ -172,6 +172,26 @@ TEST_CASE("bytes are moved, and read behind the last move") {
       {"QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "DequantizeLinear", "Exp"}, 0);
 }
 
+TEST_CASE("what is stored as bytes is stored before its elements are reordered") {
+  StoredMaker maker;
+  const auto x = maker.node("Exp", {maker.input("x")});
+  const auto shape = maker.constant(Tensor::from(std::vector<std::int64_t>{3, 10}, {2}));
+  const auto turned = maker.node("Transpose", {x}, {{"perm", std::vector<std::int64_t>{1, 0, 2}}});
+  maker.output(maker.through_bytes(maker.node("Reshape", {turned, shape}), kStep, 121));
+  maker.output(x);
+  check_steps(maker, hoist_quantization, {wavy({2, 3, 5})},
+              {"Exp", "QuantizeLinear", "Transpose", "Reshape", "DequantizeLinear"}, 0);
+  CHECK_FALSE(hoist_quantization(maker.graph));
+}
+
+TEST_CASE("a reordered float that others read is stored where it was") {
+  StoredMaker maker;
+  const auto turned = maker.node("Transpose", {maker.input("x")});
+  maker.output(maker.through_bytes(turned, kStep, 121));
+  maker.output(turned);
+  CHECK_FALSE(hoist_quantization(maker.graph));
+}
+
 TEST_CASE("each part of a split is read by itself") {
   StoredMaker maker;
   const auto x = maker.through_bytes(maker.input("x"), kStep, 121);

@@ -259,9 +259,9 @@ KernelPtr qlinear_concat(const Node& node, const ImportContext&) {
   return make_kernel([axis](const Inputs& in) {
     require(in.size() >= 5 && (in.size() - 2) % 3 == 0, "{} inputs, expected 2 and 3 for each part",
             in.size());
-    std::vector<Tensor> parts;
-    for (std::size_t i = 2; i < in.size(); i += 3) parts.push_back(load(in, i));
-    return store(ops::concat(parts, axis), in, 0, in[2].dtype());
+    std::vector<Quantized> parts;
+    for (std::size_t i = 2; i < in.size(); i += 3) parts.push_back(quantized(in, i));
+    return ops::concat_bytes(parts, axis, stored_as(in, 0, in[2].dtype()));
   });
 }
 

@@ -25,6 +25,8 @@ bool fuse_convolutions(Graph& graph);
 bool fuse_linear_maps(Graph& graph);
 /// Moves DequantizeLinear behind what only moves elements, so that bytes are moved.
 bool sink_dequantization(Graph& graph);
+/// Moves QuantizeLinear before what only reorders elements.
+bool hoist_quantization(Graph& graph);
 /// Puts operators on bytes in place of those on floats between DequantizeLinear and QuantizeLinear;
 /// results differ by one step of their scale at most.
 bool fuse_quantization(Graph& graph);

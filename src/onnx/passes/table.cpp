@@ -6,6 +6,7 @@ namespace {
 constexpr Pass kPasses[] = {
     {"eliminate_identities", eliminate_identities},
     {"sink_dequantization", sink_dequantization},
+    {"hoist_quantization", hoist_quantization},
     {"fuse_quantization", fuse_quantization},  // before weights are folded to floats
     {"fold_constants", fold_constants},
     {"eliminate_transposes", eliminate_transposes},
