@@ -1,5 +1,5 @@
-"""Makes tests/data/contrib/: models of one operator each of the domains com.microsoft and ai.onnx.ml,
-with inputs, and outputs by ONNX Runtime. Usage: contrib_goldens.py FOLDER"""
+"""Makes tests/data/contrib/: models of one operator each of the domains com.microsoft and ai.onnx.ml, and of
+ai.onnx where the standard's own cases lack it, with inputs, and outputs by ONNX Runtime. Usage: contrib_goldens.py FOLDER"""
 
 import pathlib
 import sys
@@ -32,14 +32,17 @@ def case(name, domain, op, inputs, outputs, **attributes):
     """`inputs`: arrays, or None where absent; `outputs`: element types, None where not asked for."""
     names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
     outs = ["" if t is None else f"y{i}" for i, t in enumerate(outputs)]
-    node = helper.make_node(op, names, outs, domain=domain, **attributes)
+    write(name, [helper.make_node(op, names, outs, domain=domain, **attributes)], names, inputs, outs, outputs)
+
+
+def write(name, nodes, names, inputs, outs, outputs, opset=17):
     infos = [
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
         for n, x in zip(names, inputs) if n
     ]
     results = [helper.make_tensor_value_info(n, t, None) for n, t in zip(outs, outputs) if n]
-    graph = helper.make_graph([node], name, infos, results)
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MS, 1), helper.make_opsetid(ML, 3)]
+    graph = helper.make_graph(nodes, name, infos, results)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MS, 1), helper.make_opsetid(ML, 3)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     feeds = {n: x for n, x in zip(names, inputs) if n}
     options = onnxruntime.SessionOptions()
@@ -262,6 +265,92 @@ def byte_convolutions():
         case(f"conv_integer_{name}", "", "ConvInteger", [u8(*x_shape), u8(*w_shape), np.array(9, np.uint8), np.array(99, np.uint8)], [T.INT32], **kind)
 
 
+def coded_weights():
+    for name, bits, k, n, block, zeros in (("4", 4, 64, 5, 32, None), ("4_odd", 4, 37, 3, 16, "packed"),
+                                           ("4_three_blocks", 4, 96, 7, 32, "packed"), ("8", 8, 64, 5, 32, None),
+                                           ("8_odd", 8, 45, 3, 16, "packed"), ("4_floats", 4, 64, 5, 32, "floats")):
+        blocks = -(-k // block)
+        weight = u8(n, blocks, block * bits // 8)
+        scales = np.abs(f32(n, blocks)) / 20
+        given = {None: None, "packed": u8(n, -(-blocks * bits // 8)),
+                 "floats": np.floor(np.abs(f32(n, blocks)) * 4).astype(np.float32)}[zeros]
+        case(f"matmul_n_bits_{name}", MS, "MatMulNBits", [f32(2, 3, k), weight, scales, given], [T.FLOAT],
+             K=k, N=n, bits=bits, block_size=block)
+    case("matmul_n_bits_bias", MS, "MatMulNBits",
+         [f32(3, 32), u8(4, 1, 16), np.abs(f32(4, 1)), None, None, f32(4)], [T.FLOAT],
+         K=32, N=4, bits=4, block_size=32)
+
+
+def fused():
+    x, w = f32(1, 3, 7, 6), f32(4, 3, 3, 3)
+    for activation, parameters in (("Relu", {}), ("Tanh", {}), ("Sigmoid", {}),
+                                   ("LeakyRelu", dict(activation_params=[0.3])),
+                                   ("Clip", dict(activation_params=[-0.5, 1.5])),
+                                   ("HardSigmoid", dict(activation_params=[0.3, 0.4]))):
+        case(f"fused_conv_{activation.lower()}", MS, "FusedConv", [x, w, f32(4)], [T.FLOAT],
+             activation=activation, pads=[1, 1, 1, 1], **parameters)
+    case("fused_conv_sum", MS, "FusedConv", [x, w, f32(4), f32(1, 4, 5, 4)], [T.FLOAT], activation="Relu")
+    case("fused_gemm", MS, "FusedGemm", [f32(3, 5), f32(4, 5), f32(4)], [T.FLOAT], transB=1, alpha=0.5,
+         activation="LeakyRelu", activation_alpha=0.2)
+
+
+def support_vectors():
+    x = f32(11, 4)
+    kinds = (("linear", {}), ("poly", dict(kernel_params=[0.5, 0.3, 3.0])), ("rbf", dict(kernel_params=[0.4, 0.0, 3.0])),
+             ("sigmoid", dict(kernel_params=[0.3, 0.1, 3.0])))
+    vectors = f32(7, 4)
+    for kind, parameters in kinds:
+        kernel = dict(kernel_type=kind.upper(), kernel_params=[0.0, 0.0, 0.0]) | parameters
+        case(f"svm_regressor_{kind}", ML, "SVMRegressor", [x], [T.FLOAT], n_supports=7,
+             support_vectors=vectors.ravel().tolist(), coefficients=f32(7).tolist(), rho=[0.25], **kernel)
+        for classes in (2, 3):
+            pairs = classes * (classes - 1) // 2
+            shared = dict(support_vectors=vectors.ravel().tolist(), coefficients=f32((classes - 1) * 7).tolist(),
+                          vectors_per_class=[4, 3] if classes == 2 else [2, 3, 2], rho=f32(pairs).tolist(), **kernel)
+            case(f"svm_classifier_{kind}_{classes}", ML, "SVMClassifier", [x], [T.INT64, T.FLOAT],
+                 classlabels_ints=[3, 1, 7][:classes], **shared)
+            case(f"svm_classifier_{kind}_{classes}_likely", ML, "SVMClassifier", [x], [T.STRING, T.FLOAT],
+                 classlabels_strings=["a", "b", "c"][:classes], prob_a=f32(pairs).tolist(),
+                 prob_b=f32(pairs).tolist(), **shared)
+    case("svm_regressor_one_class", ML, "SVMRegressor", [x], [T.FLOAT], n_supports=7, one_class=1, kernel_type="RBF",
+         kernel_params=[0.4, 0.0, 3.0], support_vectors=vectors.ravel().tolist(), coefficients=f32(7).tolist(), rho=[0.1])
+    case("svm_regressor_plane", ML, "SVMRegressor", [x], [T.FLOAT], n_supports=0, kernel_type="LINEAR",
+         kernel_params=[0.0, 0.0, 0.0], coefficients=f32(4).tolist(), rho=[0.25])
+    for classes in (2, 3):
+        case(f"svm_classifier_planes_{classes}", ML, "SVMClassifier", [x], [T.INT64, T.FLOAT], kernel_type="LINEAR",
+             kernel_params=[0.0, 0.0, 0.0], coefficients=f32(classes * 4).tolist(), rho=[0.2],
+             classlabels_ints=[3, 1, 7][:classes], post_transform="LOGISTIC")
+    case("svm_classifier_softmax", ML, "SVMClassifier", [x], [T.INT64, T.FLOAT], kernel_type="RBF",
+         kernel_params=[0.4, 0.0, 3.0], support_vectors=vectors.ravel().tolist(), coefficients=f32(14).tolist(),
+         vectors_per_class=[2, 3, 2], rho=f32(3).tolist(), classlabels_ints=[3, 1, 7], post_transform="SOFTMAX")
+
+
+def old_and_rare():
+    x = f32(2, 3, 9, 8)
+    rois = np.array([[0, 0, 0, 7, 6], [1, 2, 1, 5, 5], [1, 3, 3, 3, 3], [0, 4, 2, 9, 12]], np.float32)
+    case("max_roi_pool", "", "MaxRoiPool", [x, rois], [T.FLOAT], pooled_shape=[2, 3], spatial_scale=0.75)
+    make = helper.make_node
+    for mode in ("nearest", "linear"):
+        write(f"upsample_7_{mode}", [make("Upsample", ["x0"], ["y0"], mode=mode, scales=[1.0, 1.0, 2.0, 1.5])],
+              ["x0"], [x], ["y0"], [T.FLOAT], opset=7)
+        scales = np.array([1, 1, 0.5, 2], np.float32)
+        write(f"resize_10_{mode}", [make("Resize", ["x0", "x1"], ["y0"], mode=mode)], ["x0", "x1"], [x, scales],
+              ["y0"], [T.FLOAT], opset=10)
+    for new_axis in (0, 1):
+        a, b = f32(2, 3), f32(2, 3)
+        write(f"concat_from_sequence_{new_axis}",
+              [make("SequenceConstruct", ["x0", "x1"], ["s"]),
+               make("ConcatFromSequence", ["s"], ["y0"], axis=1, new_axis=new_axis)],
+              ["x0", "x1"], [a, b], ["y0"], [T.FLOAT])
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [make("Add", ["state", "element"], ["sum"]), make("Mul", ["sum", "sum"], ["square"])], "body",
+        [info("state", T.FLOAT, [2]), info("element", T.FLOAT, [2])],
+        [info("sum", T.FLOAT, [2]), info("square", T.FLOAT, [2])])
+    write("scan_8", [make("Scan", ["", "x0", "x1"], ["y0", "y1"], body=body, num_scan_inputs=1)], ["x0", "x1"],
+          [f32(3, 2), f32(3, 4, 2)], ["y0", "y1"], [T.FLOAT, T.FLOAT], opset=8)
+
+
 quantised()
 normalisation()
 activations()
@@ -269,3 +358,7 @@ attention()
 tables()
 trees()
 byte_convolutions()
+coded_weights()
+fused()
+support_vectors()
+old_and_rare()

@@ -34,7 +34,7 @@ Value open(const fs::path& folder, const char* kind, std::size_t index) {
       (folder / "test_data_set_0" / (kind + std::to_string(index) + ".pb")).string());
 }
 
-TEST_CASE("operators of com.microsoft and ai.onnx.ml give what ONNX Runtime gives") {
+TEST_CASE("operators beyond the standard's own cases give what ONNX Runtime gives") {
   int cases = 0;
   for (const auto& entry : fs::directory_iterator("tests/data/contrib")) {
     CAPTURE(entry.path().string());
@@ -49,7 +49,7 @@ TEST_CASE("operators of com.microsoft and ai.onnx.ml give what ONNX Runtime give
     }
     ++cases;
   }
-  CHECK(cases > 60);
+  CHECK(cases > 110);
 }
 
 }  // namespace
