@@ -1,7 +1,7 @@
 # For the scripts beside it to source: running programs in the peers chroot, and tables of medians.
 #
 # A script calls `peers_or_skip`, then `sample NAME quern|peer VALUE` for each measurement, in turns, and at the
-# end `report FILE.json`. A VALUE is a speed, so more is better, unless NAME ends in ", s".
+# end `report FILE.json`. A VALUE is a speed, so more is better, unless NAME ends in ", s" or ", MB".
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 peers=${QUERN_PEERS:-/opt/quern-peers}
@@ -59,7 +59,7 @@ report() {
       ours=$(samples_of "$name" quern | median) theirs=$(samples_of "$name" peer | median) ratio=
       if [ -n "$ours" ] && [ -n "$theirs" ]; then
         case $name in
-          *', s') ratio=$(awk "BEGIN { printf \"%.3f\", $theirs / $ours }") ;;
+          *', s' | *', MB') ratio=$(awk "BEGIN { printf \"%.3f\", $theirs / $ours }") ;;
           *) ratio=$(awk "BEGIN { printf \"%.3f\", $ours / $theirs }") ;;
         esac
         printf '%s  {"name": "%s", "quern": %s, "peer": %s, "ratio": %s}' "$separator" "$name" "$ours" "$theirs" "$ratio"

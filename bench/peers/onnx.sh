@@ -3,7 +3,9 @@
 #
 #   bench/peers/onnx.sh [ROUNDS] [MODEL...]    default: 3 rounds over every model of make_onnx.py
 #
-# Rows "MODEL f32, s", "MODEL bf16, s" (against ONNX Runtime's f32) and "MODEL load, s" in build/bench/onnx.json.
+# Rows "MODEL f32, s", "MODEL bf16, s" (against ONNX Runtime's f32), "MODEL load, s" and "MODEL peak, MB" in
+# build/bench/onnx.json; "MODEL, s" of the models in int8, which make_int8.py names. A peak is that of the process, the
+# peer's less what its interpreter holds before it loads the model.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 peers_or_skip
@@ -11,11 +13,26 @@ rounds=${1:-3}
 shift || true
 names=("$@")
 repeat=9
+given=${QUERN_TEST_DATA:-$root/../shared}/onnx/models
 if [ ${#names[@]} = 0 ]; then
-  names=(resnet50 mobilenet_v2 efficientnet_b0 bert_base vit_b_16 detector whisper_tiny_encoder)
+  names=(resnet50 mobilenet_v2 efficientnet_b0 bert_base vit_b_16 detector whisper_tiny_encoder
+    mobilenet_v2_int8 shufflenet_v2_int8 resnet50_int8)
 fi
 describe_cpu
-in_peers python3 /mnt/quern/bench/peers/make_onnx.py /mnt/models "${names[@]}" >/dev/null 2>&1
+floats=() bytes=()
+for name in "${names[@]}"; do
+  if [[ $name = *_int8 ]]; then bytes+=("$name"); else floats+=("$name"); fi
+done
+if [ ${#floats[@]} != 0 ]; then
+  in_peers python3 /mnt/quern/bench/peers/make_onnx.py /mnt/models "${floats[@]}" >/dev/null 2>&1
+fi
+if [ ${#bytes[@]} != 0 ]; then
+  mkdir -p "$models/given"
+  cp "$given/mobilenetv2-qdq-int8/model.onnx" "$models/given/mobilenet_v2_int8.onnx"
+  cp "$given/shufflenet-int8/shufflenet-v2-12-int8.onnx" "$models/given/shufflenet_v2_int8.onnx"
+  in_peers python3 /mnt/quern/bench/peers/make_onnx.py /mnt/models resnet50 >/dev/null 2>&1
+  in_peers python3 /mnt/quern/bench/peers/make_int8.py /mnt/models "${bytes[@]}" >/dev/null 2>&1
+fi
 
 # run_quern MODEL OUTPUT OPTION...: JSON of the times.
 run_quern() {
@@ -34,22 +51,38 @@ run_peer() {
 }
 
 seconds() { awk "BEGIN { print $1 / 1000 }"; }
+megabytes() { awk "BEGIN { print $1 / 1e6 }"; }
+
+# check MODEL LIMIT PRECISION: fails where the outputs differ by more than LIMIT of their range.
+check() {
+  local error
+  error=$(in_peers python3 /mnt/quern/bench/peers/compare_npy.py /mnt/models/quern_output/y.npy /mnt/models/peer_output/y.npy "$2") ||
+    { echo "$1 $3: output differs by $error of its range" >&2; exit 1; }
+}
 
 mkdir -p "$models/peer_output"
 for ((round = 0; round < rounds; ++round)); do
   for name in "${names[@]}"; do
     peer=$(run_peer "$name")
+    if [[ $name = *_int8 ]]; then
+      ours=$(run_quern "$name" "$models/quern_output")
+      check "$name" 0.05 int8  # a sum that rounds the other way is one step of the result's scale
+      sample "$name, s" quern "$(seconds "$(field median_ms <<<"$ours")")"
+      sample "$name, s" peer "$(seconds "$(field median_ms <<<"$peer")")"
+      continue
+    fi
     for precision in f32 bf16; do
       limit=1e-4 option=()
       if [ "$precision" = bf16 ]; then limit=0.05 option=(--bf16); fi
       ours=$(run_quern "$name" "$models/quern_output" "${option[@]}")
-      error=$(in_peers python3 /mnt/quern/bench/peers/compare_npy.py /mnt/models/quern_output/y.npy /mnt/models/peer_output/y.npy "$limit") ||
-        { echo "$name $precision: output differs by $error of its range" >&2; exit 1; }
+      check "$name" "$limit" "$precision"
       sample "$name $precision, s" quern "$(seconds "$(field median_ms <<<"$ours")")"
       sample "$name $precision, s" peer "$(seconds "$(field median_ms <<<"$peer")")"
       if [ "$precision" = f32 ]; then
         sample "$name load, s" quern "$(seconds "$(field load_ms <<<"$ours")")"
         sample "$name load, s" peer "$(seconds "$(field load_ms <<<"$peer")")"
+        sample "$name peak, MB" quern "$(megabytes "$(field peak_bytes <<<"$ours")")"
+        sample "$name peak, MB" peer "$(megabytes "$(field peak_bytes <<<"$peer")")"
       fi
     done
   done

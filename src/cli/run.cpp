@@ -149,6 +149,7 @@ void run(const RunArguments& arguments) {
                                 {"median_ms", median},
                                 {"fastest_ms", times.front()},
                                 {"resident_bytes", resident_bytes()},
+                                {"peak_bytes", peak_resident_bytes()},
                                 {"isa", runtime_info().isa}}
               << "\n";
   } else {

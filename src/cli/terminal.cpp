@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -68,6 +69,11 @@ std::int64_t resident_bytes() {
   std::int64_t total = 0;
   std::int64_t resident = 0;
   return status >> total >> resident ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+std::int64_t peak_resident_bytes() {
+  rusage usage{};
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
 }
 
 }  // namespace quern::cli

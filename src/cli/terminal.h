@@ -24,4 +24,7 @@ void configure_runtime(int threads);
 /// Resident memory of this process in bytes; 0 where the system does not say.
 std::int64_t resident_bytes();
 
+/// The most of it that there has been.
+std::int64_t peak_resident_bytes();
+
 }  // namespace quern::cli
