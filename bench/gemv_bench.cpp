@@ -108,7 +108,7 @@ void decode(benchmark::State& state, const Format& format) {
 void add_benchmarks() {
   benchmark::RegisterBenchmark("read", read)->UseRealTime();
   for (const Format& format : formats()) {
-    for (const std::int64_t m : {1, 4, 8, 16}) {
+    for (const std::int64_t m : {1, 4, 8, 16, 64}) {
       const std::string name = "fast/" + format.name + "/" + std::to_string(m);
       benchmark::RegisterBenchmark(name.c_str(), multiply, format, Accuracy::fast, m)
           ->UseRealTime();

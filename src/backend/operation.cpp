@@ -386,6 +386,12 @@ bool has_fast_bf16() {
   return fast;
 }
 
+bool has_matrix_units() {
+  cpu_engine();
+  static const bool units = version::effective_isa() >= Isa::amx;
+  return units;
+}
+
 bool has_exact_bytes() {
   cpu_engine();
   static const bool exact = version::has_vnni();

@@ -216,6 +216,9 @@ OperationPtr try_prepare(const ReorderDesc& desc);
 /// cap).
 bool has_fast_bf16();
 
+/// Whether that runs on matrix units (AMX), within the ISA cap.
+bool has_matrix_units();
+
 /// Whether matmul of bytes is exact on this machine, within the ISA cap. Without VNNI the sum of
 /// two products saturates at 16 bits, so one factor must stay within 7.
 bool has_exact_bytes();

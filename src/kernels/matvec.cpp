@@ -6,10 +6,14 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "kernels/dense_matvec.h"
+#include "kernels/quantised_matmul.h"
 #include "kernels/quantised_matvec.h"
 
 namespace quern::kernels {
 namespace {
+
+/// Activation rows from which it pays to decode a weight once for all of them.
+constexpr std::int64_t kWideRows = 9;
 
 /// Rows of a weight that are worth waking another thread for.
 std::int64_t rows_per_range(std::int64_t bytes_per_row) {
@@ -58,11 +62,24 @@ ActivationRows::ActivationRows(const float* src, std::int64_t m, std::int64_t k,
   if (accuracy == Accuracy::fast) blocks_ = quantise_rows(src, m, k, src_stride);
 }
 
+bool takes_many_rows(Encoding encoding) { return wide_quantised_kernel(encoding) != nullptr; }
+
 void multiply_rows(const WeightRows& weight, const ActivationRows& src, float* dst,
                    std::int64_t dst_stride) {
   require(weight.k == src.k(), "multiply_rows: weight rows have {} values, activations {}",
           weight.k, src.k());
   const std::int64_t bytes = row_bytes(weight);
+  if (src.blocks() != nullptr && src.m() >= kWideRows) {
+    if (const QuantisedKernel wide = wide_quantised_kernel(weight.encoding)) {
+      const QuantisedProduct product{weight.data, bytes, weight.k,  src.blocks(),
+                                     src.m(),     dst,   dst_stride};
+      return parallel_for((weight.n + kWideTileRows - 1) / kWideTileRows, 1,
+                          [&](std::int64_t begin, std::int64_t end) {
+                            wide(product, begin * kWideTileRows,
+                                 std::min(end * kWideTileRows, weight.n));
+                          });
+    }
+  }
   const QuantisedKernel kernel =
       src.blocks() != nullptr ? quantised_kernel(weight.encoding) : nullptr;
   if (kernel != nullptr) {

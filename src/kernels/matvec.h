@@ -31,14 +31,19 @@ class ActivationRows {
 };
 
 /// dst = src · weightᵀ, `[m, n]`: row `i` starts at `dst + i * dst_stride`. Meant for few rows, up
-/// to 32 or so: it reads the weight once, at about the speed of memory, and works from the stored
-/// blocks. Sums are f32. Runs in parallel over n. A row of `dst` does not depend on the other rows
-/// of `src`. Throws: as `row_bytes`, and `invalid_argument` where `k` differs.
+/// to 32 or so, unless `takes_many_rows`: it reads the weight once, at about the speed of memory,
+/// and works from the stored blocks. Sums are f32. Runs in parallel over n. A row of `dst` depends
+/// on the other rows of `src` only in that more than a few may add up in another order. Throws: as
+/// `row_bytes`, and `invalid_argument` where `k` differs.
 void multiply_rows(const WeightRows& weight, const ActivationRows& src, float* dst,
                    std::int64_t dst_stride);
 
 /// The same for an input that one weight uses.
 void multiply_rows(const WeightRows& weight, const float* src, std::int64_t m,
                    std::int64_t src_stride, float* dst, std::int64_t dst_stride, Accuracy accuracy);
+
+/// Whether this machine multiplies many rounded rows by blocks of that encoding about as fast as it
+/// multiplies bytes, so that there is no need to decode them for another kernel.
+bool takes_many_rows(Encoding encoding);
 
 }  // namespace quern::kernels

@@ -118,6 +118,7 @@ void Scheduler::run(std::vector<Share> shares) {
     if (share.chooses) choosing.push_back(share.entry->job.get());
   }
   try {
+    const BufferScope scope(&buffers_);
     Tensor logits = decoder_.forward(batch);
     for (const Share& share : shares) share.entry->job->sequence().advance(share.count);
     for (const Share& share : shares) keep_pages(*share.entry);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/reused_buffers.h"
 #include "llm/job.h"
 #include "llm/prefix_cache.h"
 
@@ -77,6 +78,7 @@ class Scheduler {
   std::deque<Entry> queue_;
   std::vector<Entry> running_;  // by priority, then as they began
   PrefixCache prefixes_;
+  ReusedBuffers buffers_;  // of a step's tensors
   std::int64_t promised_ = 0;
   EngineStatistics counts_;
 };

@@ -14,9 +14,10 @@ struct LinearOptions {
 };
 
 /// The weight [out, in] of a linear map, whatever its encoding: quantisation is known here and
-/// nowhere above. Few rows run on the stored bytes as they are; many rows are multiplied by oneDNN,
-/// dense weights in place and others a decoded panel at a time, in bf16 where `Accuracy::fast`
-/// allows and the machine gains by it, else in f32.
+/// nowhere above. Few rows run on the stored bytes as they are, and so do many where the machine
+/// has dot products of bytes and no matrix units. Else many rows are multiplied by oneDNN, dense
+/// weights in place and others a decoded panel at a time, in bf16 where `Accuracy::fast` allows and
+/// the machine gains by it, else in f32.
 ///
 /// Immutable, so safe to share between threads.
 class PackedWeight {
@@ -34,6 +35,7 @@ class PackedWeight {
   void multiply(const float* src, std::int64_t m, float* dst, const LinearOptions& options) const;
 
  private:
+  bool multiplies_stored() const;
   void multiply_few(const float* src, std::int64_t m, float* dst,
                     const LinearOptions& options) const;
   void multiply_many(const float* src, std::int64_t m, float* dst,
