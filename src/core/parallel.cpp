@@ -27,6 +27,7 @@ int omp_get_num_threads();
 int omp_get_max_threads();
 int omp_in_parallel();
 void omp_set_num_threads(int threads);
+int omp_pause_resource_all(int kind);
 }
 
 namespace quern {
@@ -82,6 +83,11 @@ void detail::parallel_ranges(std::int64_t count, std::int64_t grain, RangeBody b
   GOMP_parallel(run_member, &work, static_cast<unsigned>(ranges), 0);
   fork_or_join_point(&work, false);
   if (work.error) std::rethrow_exception(work.error);
+}
+
+void leave_team() noexcept {
+  constexpr int kSoft = 1;
+  omp_pause_resource_all(kSoft);
 }
 
 TeamScope::TeamScope() noexcept : before_(omp_get_max_threads()) {

@@ -23,6 +23,12 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
       &body);
 }
 
+/// Ends the threads that work for this one, until it needs them again. Each thread that calls
+/// `parallel_for` has a team of its own, and once there are more threads than CPUs the runtime lets
+/// all of them sleep and wake at every call, which costs more than most calls do. So a thread that
+/// hands its work to another leaves its team.
+void leave_team() noexcept;
+
 /// Makes oneDNN calls of this scope on this thread use `thread_count()` threads.
 class TeamScope {
  public:

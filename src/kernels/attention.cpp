@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "core/parallel.h"
 #include "kernels/attention_tile.h"
@@ -189,27 +190,27 @@ void store_token(const HeadLayout& layout, const KvPage& page, std::int64_t slot
 }
 
 /// Copies the scaled queries of one tile, notes what each row may see, attends, and divides.
-void run_tile(const HeadLayout& layout, std::span<const KvPage> pages, std::int64_t context,
-              std::int64_t position, std::int64_t kv_head, std::int64_t first_query,
-              std::int64_t tile_queries, const float* queries, std::int64_t query_stride,
-              float* dst, std::int64_t dst_stride, const AttentionMask& mask, AttentionTile& tile) {
+void run_tile(const HeadLayout& layout, const SequenceQueries& sequence, std::int64_t kv_head,
+              std::int64_t first_query, std::int64_t tile_queries, std::int64_t query_stride,
+              std::int64_t dst_stride, const AttentionMask& mask, AttentionTile& tile) {
   const std::int64_t group = layout.heads / layout.kv_heads;
   tile.reset(tile_queries * group);
   for (std::int64_t row = 0; row < tile.rows; ++row) {
     const std::int64_t token = first_query + row / group;
     const std::int64_t head = kv_head * group + row % group;
-    const float* query = queries + token * query_stride + head * layout.head_dim;
+    const float* query = sequence.queries + token * query_stride + head * layout.head_dim;
     for (std::int64_t i = 0; i < layout.head_dim; ++i)
       tile.queries[row * tile.dim + i] = query[i] * mask.scale;
     const auto at = static_cast<std::size_t>(row);
-    const std::int64_t own = position + token;
-    tile.last_seen[at] = mask.causal ? std::min(own + 1, context) : context;
+    const std::int64_t own = sequence.position + token;
+    tile.last_seen[at] = mask.causal ? std::min(own + 1, sequence.context) : sequence.context;
     tile.first_seen[at] = mask.window > 0 ? std::max<std::int64_t>(own + 1 - mask.window, 0) : 0;
   }
-  HWY_DYNAMIC_DISPATCH(attend_tile_any)(layout, pages, kv_head, mask.softcap, tile);
+  HWY_DYNAMIC_DISPATCH(attend_tile_any)(layout, sequence.pages, kv_head, mask.softcap, tile);
   for (std::int64_t row = 0; row < tile.rows; ++row) {
     const std::int64_t head = kv_head * group + row % group;
-    float* result = dst + (first_query + row / group) * dst_stride + head * layout.head_dim;
+    float* result =
+        sequence.dst + (first_query + row / group) * dst_stride + head * layout.head_dim;
     const float total = tile.total[static_cast<std::size_t>(row)];
     const float scale = total > 0.f ? 1.f / total : 0.f;
     for (std::int64_t i = 0; i < layout.head_dim; ++i)
@@ -249,23 +250,30 @@ void store_kv(const HeadLayout& layout, std::span<const KvPage> pages, std::int6
   }
 }
 
-void attend(const HeadLayout& layout, std::span<const KvPage> pages, std::int64_t context,
-            std::int64_t position, std::int64_t count, const float* queries,
-            std::int64_t query_stride, float* dst, std::int64_t dst_stride,
-            const AttentionMask& mask) {
+void attend(const HeadLayout& layout, std::span<const SequenceQueries> sequences,
+            std::int64_t query_stride, std::int64_t dst_stride, const AttentionMask& mask) {
   settle_targets();
   const std::int64_t group = layout.heads / layout.kv_heads;
-  const std::int64_t tile_queries =
-      std::clamp<std::int64_t>(AttentionTile::kUsualRows / group, 1, count);
-  const std::int64_t tiles = (count + tile_queries - 1) / tile_queries;
-  parallel_for(layout.kv_heads * tiles, 1, [&](std::int64_t begin, std::int64_t end) {
-    AttentionTile tile(tile_queries * group, padded_head_dim(layout.head_dim));
+  const std::int64_t most_queries = std::max<std::int64_t>(AttentionTile::kUsualRows / group, 1);
+  struct Tile {
+    const SequenceQueries* sequence;
+    std::int64_t first_query, queries;
+  };
+  std::vector<Tile> tiles;
+  std::int64_t largest = 0;
+  for (const SequenceQueries& sequence : sequences) {
+    for (std::int64_t first = 0; first < sequence.count; first += most_queries) {
+      tiles.push_back({&sequence, first, std::min(most_queries, sequence.count - first)});
+      largest = std::max(largest, tiles.back().queries);
+    }
+  }
+  parallel_for(layout.kv_heads * std::ssize(tiles), 1, [&](std::int64_t begin, std::int64_t end) {
+    AttentionTile state(largest * group, padded_head_dim(layout.head_dim));
     for (std::int64_t i = begin; i < end; ++i) {
       // Late tiles see more: neighbours in this order are the heads of one tile, of equal cost.
-      const std::int64_t first_query = i / layout.kv_heads * tile_queries;
-      run_tile(layout, pages, context, position, i % layout.kv_heads, first_query,
-               std::min(tile_queries, count - first_query), queries, query_stride, dst, dst_stride,
-               mask, tile);
+      const Tile& tile = tiles[static_cast<std::size_t>(i / layout.kv_heads)];
+      run_tile(layout, *tile.sequence, i % layout.kv_heads, tile.first_query, tile.queries,
+               query_stride, dst_stride, mask, state);
     }
   });
 }

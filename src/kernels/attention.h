@@ -50,13 +50,22 @@ struct AttentionMask {
   float softcap = 0.f;      ///< scores become softcap * tanh(score / softcap); 0: unchanged
 };
 
-/// Scaled dot-product attention of `count` queries [count, heads, head_dim] at positions `position`
-/// on, over the first `context` tokens of the pages, by online softmax (Milakov and Gimelshein,
-/// "Online normalizer calculation for softmax", 2018). Query head h reads key head
-/// h / (heads / kv_heads). A query that sees nothing gives zeros.
-void attend(const HeadLayout& layout, std::span<const KvPage> pages, std::int64_t context,
-            std::int64_t position, std::int64_t count, const float* queries,
-            std::int64_t query_stride, float* dst, std::int64_t dst_stride,
-            const AttentionMask& mask);
+/// `count` queries [count, heads, head_dim] at positions `position` on, over the first `context`
+/// tokens of a sequence's pages. `dst` is like `queries`.
+struct SequenceQueries {
+  std::span<const KvPage> pages;
+  std::int64_t context = 0;
+  std::int64_t position = 0;
+  std::int64_t count = 0;
+  const float* queries = nullptr;
+  float* dst = nullptr;
+};
+
+/// Scaled dot-product attention of each sequence by itself, by online softmax (Milakov and
+/// Gimelshein, "Online normalizer calculation for softmax", 2018), in parallel over all sequences
+/// and key heads. Query head h reads key head h / (heads / kv_heads). A query that sees nothing
+/// gives zeros.
+void attend(const HeadLayout& layout, std::span<const SequenceQueries> sequences,
+            std::int64_t query_stride, std::int64_t dst_stride, const AttentionMask& mask);
 
 }  // namespace quern::kernels

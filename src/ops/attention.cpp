@@ -75,9 +75,14 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
     const Pages stored(layout, keys);
     kernels::store_kv(layout, stored.pages, 0, keys, dense_k.data<float>().data(),
                       dense_v.data<float>().data(), layout.kv_heads * layout.head_dim);
-    kernels::attend(layout, stored.pages, keys, keys - queries, queries,
-                    dense_q.data<float>().data(), row,
-                    dst.mutable_data<float>().data() + batch * queries * row, row, mask);
+    const kernels::SequenceQueries sequence{
+        .pages = stored.pages,
+        .context = keys,
+        .position = keys - queries,
+        .count = queries,
+        .queries = dense_q.data<float>().data(),
+        .dst = dst.mutable_data<float>().data() + batch * queries * row};
+    kernels::attend(layout, std::span(&sequence, 1), row, row, mask);
   }
   return dst.transpose(1, 2).contiguous().cast(q.dtype());
 }

@@ -12,18 +12,25 @@ std::int64_t KvLayout::page_bytes() const {
   return 2 * kernels::page_elements(kv_heads, head_dim) * static_cast<std::int64_t>(size_of(dtype));
 }
 
-void paged_attention(const KvLayout& layout, std::span<std::byte* const> pages,
-                     std::int64_t position, const PagedTokens& tokens,
+void paged_attention(const KvLayout& layout, std::span<const PagedTokens> parts,
                      const PagedAttentionSettings& settings) {
-  std::vector<kernels::KvPage> views;
-  views.reserve(pages.size());
-  for (std::byte* page : pages) views.push_back({page, page + layout.page_bytes() / 2});
   const kernels::HeadLayout heads{layout.heads, layout.kv_heads, layout.head_dim, layout.dtype};
   const std::int64_t width = layout.heads * layout.head_dim;
-  kernels::store_kv(heads, views, position, tokens.count, tokens.keys, tokens.values,
-                    layout.kv_heads * layout.head_dim);
-  kernels::attend(heads, views, position + tokens.count, position, tokens.count, tokens.queries,
-                  width, tokens.dst, width,
+  std::vector<std::vector<kernels::KvPage>> pages(parts.size());
+  std::vector<kernels::SequenceQueries> sequences;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const PagedTokens& part = parts[i];
+    for (std::byte* page : part.pages) pages[i].push_back({page, page + layout.page_bytes() / 2});
+    kernels::store_kv(heads, pages[i], part.position, part.count, part.keys, part.values,
+                      layout.kv_heads * layout.head_dim);
+    sequences.push_back({.pages = pages[i],
+                         .context = part.position + part.count,
+                         .position = part.position,
+                         .count = part.count,
+                         .queries = part.queries,
+                         .dst = part.dst});
+  }
+  kernels::attend(heads, sequences, width, width,
                   {.causal = true, .window = settings.window, .scale = settings.scale});
 }
 

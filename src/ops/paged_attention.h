@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "quern/tensor.h"
 
@@ -26,9 +27,12 @@ struct PagedAttentionSettings {
   float scale = 1.f;        ///< of the scores, before the softmax
 };
 
-/// Views of one sequence's part of a batch, f32: `count` rows of heads * head_dim (queries, dst) or
-/// kv_heads * head_dim (keys, values) elements.
+/// One sequence's part of a batch, views of f32: `count` rows of heads * head_dim (queries, dst) or
+/// kv_heads * head_dim (keys, values) elements, of tokens that follow the `position` tokens that
+/// `pages` hold. `pages` must have room for them.
 struct PagedTokens {
+  std::vector<std::byte*> pages;
+  std::int64_t position = 0;
   std::int64_t count = 0;
   const float* queries = nullptr;
   const float* keys = nullptr;
@@ -36,10 +40,9 @@ struct PagedTokens {
   float* dst = nullptr;
 };
 
-/// Stores the keys and values of tokens that follow the `position` tokens that `pages` hold, and
-/// attends causally over all that they hold then. `pages` must have room for them.
-void paged_attention(const KvLayout& layout, std::span<std::byte* const> pages,
-                     std::int64_t position, const PagedTokens& tokens,
+/// Stores the keys and values of each part, and attends causally over all that its sequence holds
+/// then.
+void paged_attention(const KvLayout& layout, std::span<const PagedTokens> parts,
                      const PagedAttentionSettings& settings);
 
 }  // namespace quern::ops

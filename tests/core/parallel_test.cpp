@@ -109,3 +109,12 @@ TEST_CASE("several threads of a host may call parallel_for at once") {
   for (std::thread& host : hosts) host.join();
   CHECK(wrong == 0);
 }
+
+TEST_CASE("a thread that left its team gets another when it needs one") {
+  for (int round = 0; round < 3; ++round) {
+    std::atomic<std::int64_t> sum = 0;
+    parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+    CHECK(sum == 1000);
+    leave_team();
+  }
+}

@@ -5,21 +5,25 @@ namespace quern::llm {
 Tensor cached_attention(const Batch& batch, std::int64_t index, const Tensor& q, const Tensor& k,
                         const Tensor& v, const ops::PagedAttentionSettings& settings) {
   Tensor attended = Tensor::empty(q.shape());
-  ops::PagedTokens tokens{.count = 0,
-                          .queries = q.data<float>().data(),
-                          .keys = k.data<float>().data(),
-                          .values = v.data<float>().data(),
-                          .dst = attended.mutable_data<float>().data()};
+  const float* queries = q.data<float>().data();
+  const float* keys = k.data<float>().data();
+  const float* values = v.data<float>().data();
+  float* dst = attended.mutable_data<float>().data();
+  std::vector<ops::PagedTokens> parts;
   for (const Batch::Part& part : batch.parts) {
-    tokens.count = part.count;
-    const auto pages = part.sequence->layer(index);
-    ops::paged_attention(part.sequence->pool().layout(), pages, part.sequence->length(), tokens,
-                         settings);
-    tokens.queries += part.count * q.dim(1);
-    tokens.keys += part.count * k.dim(1);
-    tokens.values += part.count * v.dim(1);
-    tokens.dst += part.count * q.dim(1);
+    parts.push_back({.pages = part.sequence->layer(index),
+                     .position = part.sequence->length(),
+                     .count = part.count,
+                     .queries = queries,
+                     .keys = keys,
+                     .values = values,
+                     .dst = dst});
+    queries += part.count * q.dim(1);
+    keys += part.count * k.dim(1);
+    values += part.count * v.dim(1);
+    dst += part.count * q.dim(1);
   }
+  ops::paged_attention(batch.parts.front().sequence->pool().layout(), parts, settings);
   return attended;
 }
 
