@@ -69,7 +69,7 @@ class QUERN_API Tensor {
   std::int64_t dim(int axis) const { return shape_.dim(axis); }
   std::int64_t numel() const { return shape_.numel(); }
   bool is_contiguous() const noexcept;
-  /// Whether the elements belong to somebody who only lends them: const memory, a mapped file.
+  /// Whether the elements are const memory that was only lent.
   bool is_read_only() const noexcept { return read_only_; }
 
   /// The elements in row-major order. Throws: `invalid_argument` on a wrong dtype or a view that

@@ -141,8 +141,7 @@ bool Tensor::is_contiguous() const noexcept {
 }
 
 void Tensor::fail_read_only() const {
-  fail(ErrorCode::invalid_argument,
-       "tensor: {} {} is read-only, of const memory or a mapped file; clone() it to write", dtype_,
+  fail(ErrorCode::invalid_argument, "tensor: {} {} is of const memory; clone() it to write", dtype_,
        shape_);
 }
 

@@ -136,7 +136,7 @@ class Builder {
     if (dtype_ == DType::boolean) return booleans(bytes);
     const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(dtype_) == 0;
     if (aligned && owner != nullptr) {
-      return Tensor::view_of(bytes.data(), count_, dtype_, shape_, owner);
+      return Tensor::view_of(const_cast<std::byte*>(bytes.data()), count_, dtype_, shape_, owner);
     }
     Tensor tensor = Tensor::empty(shape_, dtype_);
     if (!bytes.empty()) std::memcpy(tensor.mutable_raw(), bytes.data(), bytes.size());

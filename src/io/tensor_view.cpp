@@ -22,7 +22,8 @@ Tensor tensor_view(std::span<const std::byte> bytes, DType dtype, const Shape& s
                    const std::shared_ptr<const void>& owner) {
   const std::size_t element = size_of(dtype);
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % element == 0) {
-    return Tensor::view_of(bytes.data(), bytes.size() / element, dtype, shape, owner);
+    return Tensor::view_of(const_cast<std::byte*>(bytes.data()), bytes.size() / element, dtype,
+                           shape, owner);
   }
   Tensor copy = Tensor::empty(shape, dtype);
   if (!bytes.empty()) std::memcpy(copy.mutable_raw(), bytes.data(), bytes.size());
