@@ -7,6 +7,7 @@ namespace {
 
 using Format = ChatTemplate::Format;
 using SystemPlace = Format::SystemPlace;
+using Trim = Format::Trim;
 
 bool has(std::string_view source, std::string_view mark) {
   return source.find(mark) != std::string_view::npos;
@@ -70,11 +71,10 @@ Format llama3(std::string_view source) {
     return "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
   };
   Format format{.name = "llama3",
-                .system = {open("system"), "<|eot_id|>"},
-                .user = {open("user"), "<|eot_id|>"},
-                .assistant = {open("assistant"), "<|eot_id|>"},
-                .answer = open("assistant"),
-                .trim = true};
+                .system = {open("system"), "<|eot_id|>", Trim::message},
+                .user = {open("user"), "<|eot_id|>", Trim::message},
+                .assistant = {open("assistant"), "<|eot_id|>", Trim::message},
+                .answer = open("assistant")};
   if (has(source, "Cutting Knowledge Date: December 2023")) {
     // The date is the template's own for a caller that gives none.
     format.system.open += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
@@ -86,12 +86,11 @@ Format llama3(std::string_view source) {
 Format llama2(std::string_view) {
   return {.name = "llama2",
           .system = {"<<SYS>>\n", "\n<</SYS>>\n\n"},
-          .user = {"[INST] ", " [/INST]"},
-          .assistant = {" ", " </s>"},
+          .user = {"[INST] ", " [/INST]", Trim::turn},
+          .assistant = {" ", " </s>", Trim::turn},
           .answer = "",
           .system_place = SystemPlace::first_user,
-          .between_rounds = "<s>",
-          .trim = true};
+          .between_rounds = "<s>"};
 }
 
 Format mistral(std::string_view source) {
@@ -107,6 +106,7 @@ Format mistral(std::string_view source) {
                                     ? SystemPlace::last_user
                                     : SystemPlace::first_user};
   if (has(source, "' [INST] ") || has(source, "\" [INST] ")) format.user.open = " [INST] ";
+  if (has(source, "|trim + eos_token")) format.assistant.trim = Trim::message;
   if (own_turn) {
     format.system_place = SystemPlace::own_turn;
     format.system = {"[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"};
@@ -117,11 +117,10 @@ Format mistral(std::string_view source) {
 Format gemma(std::string_view) {
   return {.name = "gemma",
           .system = {"", "\n\n"},
-          .user = {"<start_of_turn>user\n", "<end_of_turn>\n"},
-          .assistant = {"<start_of_turn>model\n", "<end_of_turn>\n"},
+          .user = {"<start_of_turn>user\n", "<end_of_turn>\n", Trim::message},
+          .assistant = {"<start_of_turn>model\n", "<end_of_turn>\n", Trim::message},
           .answer = "<start_of_turn>model\n",
-          .system_place = SystemPlace::first_user,
-          .trim = true};
+          .system_place = SystemPlace::first_user};
 }
 
 /// Turns that open with "<|user|>" and so on.

@@ -11,8 +11,12 @@ namespace quern {
 
 /// How a family of models writes a conversation.
 struct ChatTemplate::Format {
+  /// Where white space at both ends of a content is lost: in the message itself, or after the
+  /// system's words were put in front of it.
+  enum class Trim { none, message, turn };
   struct Turn {
     std::string open, close;
+    Trim trim = Trim::none;
   };
   /// Where the system's words stand.
   enum class SystemPlace { own_turn, first_user, last_user };
@@ -23,7 +27,6 @@ struct ChatTemplate::Format {
   SystemPlace system_place = SystemPlace::own_turn;
   std::optional<std::string> default_system = {};  ///< where a conversation starts without one
   std::string between_rounds = {};                 ///< before the user's turn, after an answer
-  bool trim = false;                               ///< contents lose white space at both ends
   std::vector<std::string> stop_strings = {};
 };
 

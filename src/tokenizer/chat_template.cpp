@@ -8,6 +8,7 @@ namespace {
 
 using Format = ChatTemplate::Format;
 using SystemPlace = Format::SystemPlace;
+using Trim = Format::Trim;
 
 constexpr std::string_view kSpaces = " \t\n\r\f\v";
 
@@ -41,10 +42,20 @@ Pieces trimmed(Pieces pieces) {
   return pieces;
 }
 
-void append_turn(Pieces& prompt, const Format::Turn& turn, const Pieces& content, bool trim) {
+void append_turn(Pieces& prompt, const Format::Turn& turn, const Pieces& content) {
   append(prompt, turn.open, true);
-  append(prompt, trim ? trimmed(content) : content);
+  append(prompt, turn.trim == Trim::turn ? trimmed(content) : content);
   append(prompt, turn.close, true);
+}
+
+const Format::Turn& turn_of(const Format& format, std::string_view role) {
+  if (role == "user") return format.user;
+  return role == "system" ? format.system : format.assistant;
+}
+
+Pieces content_of(const ChatMessage& message, const Format& format) {
+  const Pieces content{{message.content, false}};
+  return turn_of(format, message.role).trim == Trim::message ? trimmed(content) : content;
 }
 
 struct Message {
@@ -82,14 +93,14 @@ std::vector<Message> place_system(std::span<const ChatMessage> messages, const F
     require(host < messages.size(),
             "chat: {} puts the system's words into the user's message, but there is none",
             format.name);
-    append_turn(opening, format.system, {{message.content, false}}, false);
+    append_turn(opening, format.system, content_of(message, format));
   }
   std::vector<Message> result;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (moves && messages[i].role == "system") continue;
     Message& placed = result.emplace_back(Message{messages[i].role, {}});
     if (i == host) placed.content = opening;
-    append(placed.content, messages[i].content, false);
+    append(placed.content, content_of(messages[i], format));
   }
   return result;
 }
@@ -110,17 +121,14 @@ std::vector<TextPiece> ChatTemplate::render_pieces(std::span<const ChatMessage> 
   Pieces prompt;
   const bool starts_with_system = !messages.empty() && messages[0].role == "system";
   if (format_->default_system && !starts_with_system) {
-    append_turn(prompt, format_->system, {{*format_->default_system, true}}, format_->trim);
+    append_turn(prompt, format_->system, {{*format_->default_system, true}});
   }
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
     const bool user = message.role == "user";
     if (user && i > 0 && messages[i - 1].role == "assistant")
       append(prompt, format_->between_rounds, true);
-    const Format::Turn& turn = user                       ? format_->user
-                               : message.role == "system" ? format_->system
-                                                          : format_->assistant;
-    append_turn(prompt, turn, message.content, format_->trim);
+    append_turn(prompt, turn_of(*format_, message.role), message.content);
   }
   append(prompt, format_->answer, true);
   return prompt;

@@ -64,6 +64,8 @@ TEMPLATES = {
         " [INST] ", " [/INST]", "' ' + message['content'] + eos_token", "first"),
     "mistral, system last": mistral(
         "[INST] ", "[/INST]", "' ' + message['content'] + eos_token", "last"),
+    "mistral, system last, answers trimmed": mistral(
+        "[INST] ", "[/INST]", "' ' + message['content']|trim + eos_token", "last"),
     "mistral, no spaces": mistral("[INST]", "[/INST]", "message['content'] + eos_token", "last"),
     "mistral, system's own turn": "{{ bos_token }}" + LOOP + "{% if message['role'] == 'system' %}"
         "{{ '[SYSTEM_PROMPT]' + message['content'] + '[/SYSTEM_PROMPT]' }}"
@@ -79,6 +81,10 @@ TEMPLATES = {
         "{{ '<start_of_turn>model\\n' }}{% endif %}",
     "phi3": LOOP + "{{ '<|' + message['role'] + '|>' + '\\n' + message['content'] + '<|end|>' + '\\n' }}" +
         END + ASK + "{{ '<|assistant|>\\n' }}{% endif %}",
+    "phi3, the answer opened by the user's turn": LOOP + "{% if message['role'] == 'system' %}"
+        "{{ '<|system|>' + '\\n' + message['content'] + '<|end|>' + '\\n' }}"
+        "{% elif message['role'] == 'user' %}{{ '<|user|>' + '\\n' + message['content'] + '<|end|>' + '\\n'"
+        " + '<|assistant|>' + '\\n' }}{% else %}{{ message['content'] + '<|end|>' + '\\n' }}{% endif %}" + END,
     "phi3, one line": LOOP + "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}" +
         END + ASK + "{{ '<|assistant|>' }}{% endif %}",
     "zephyr": LOOP + "\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + "
@@ -101,6 +107,8 @@ CONVERSATIONS = [
     [{"role": "user", "content": "  spaces around \n"}, {"role": "assistant", "content": " yes "},
      {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
      {"role": "user", "content": "c"}],
+    [{"role": "system", "content": " Be kind. "}, {"role": "user", "content": "  hi  "},
+     {"role": "assistant", "content": "\n hello \n"}, {"role": "user", "content": " and\tbye\n"}],
 ]
 
 
