@@ -347,6 +347,21 @@ TEST_CASE("a client that leaves frees its slot within 200 ms, streamed or not") 
   }
 }
 
+TEST_CASE("a client that sends no more gets its whole answer, streamed or not") {
+  RunningServer server;
+  for (const bool stream : {false, true}) {
+    CAPTURE(stream);
+    RawClient client(server.port());
+    const Json asked = completion({{"stream", stream}, {"max_tokens", 400}, {"ignore_eos", true}});
+    client.send(http("POST", "/v1/completions", asked.dump()));
+    client.half_close();
+    const std::string answer = client.read_all();
+    CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+    CHECK(answer.find("\"finish_reason\":\"length\"") != std::string::npos);
+    CHECK((!stream || answer.find("data: [DONE]") != std::string::npos));
+  }
+}
+
 TEST_CASE("a full queue is told, with a time to come back, and is free again after it") {
   RunningServer server({}, {.max_running = 1, .max_queued = 1});
   const Answer answer = server.post("/v1/completions", long_work());

@@ -13,6 +13,7 @@
 namespace quern::serve {
 namespace {
 
+constexpr std::string_view kVersion = "HTTP/1.1 ";
 constexpr std::size_t kReadSize = 16384;
 constexpr std::chrono::milliseconds kLingerTime{2000};
 
@@ -64,7 +65,11 @@ class ConnectionReply : public Reply {
 
   bool begun() const noexcept override { return status_ != 0; }
   int status() const noexcept override { return status_; }
-  bool gone() const override { return broken_ || stream_.gone(); }
+  bool gone() override {
+    const Stream::Peer peer = stream_.peer();
+    if (peer == Stream::Peer::done && !probed_ && !ended_) probe();
+    return broken_ || peer == Stream::Peer::gone;
+  }
 
   void close_after() { keep_alive_ = false; }
   bool whole() const { return ended_ && !broken_; }
@@ -75,10 +80,22 @@ class ConnectionReply : public Reply {
     if (last_()) keep_alive_ = false;
     status_ = status;
     return fmt::format(
-        "HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S GMT}\r\n"
+        "{}{} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S GMT}\r\n"
         "Connection: {}\r\nContent-Type: {}\r\n{}\r\n",
-        status, reason_phrase(status), fmt::gmtime(std::time(nullptr)),
+        probed_ ? "" : kVersion, status, reason_phrase(status), fmt::gmtime(std::time(nullptr)),
         keep_alive_ ? "keep-alive" : "close", content_type, headers_);
+  }
+
+  /// Writes what changes nothing of the answer: its first bytes, or a zero in front of the size of
+  /// the next chunk.
+  void probe() {
+    probed_ = true;
+    keep_alive_ = false;
+    if (!begun()) {
+      put(kVersion);
+    } else if (chunked_ && !head_only_) {
+      put("0");
+    }
   }
 
   bool put(std::string_view bytes) {
@@ -99,6 +116,7 @@ class ConnectionReply : public Reply {
   bool chunked_ = false;
   bool ended_ = false;
   bool broken_ = false;
+  bool probed_ = false;
 };
 
 /// Where a head ends, its empty line included; npos where that has not come. Looks from `from` on.

@@ -46,8 +46,12 @@ class Reply {
   virtual bool begun() const noexcept = 0;
   /// The status of the answer that has begun, or 0.
   virtual int status() const noexcept = 0;
-  /// Whether the client has gone away: closed its side, or the connection broke.
-  virtual bool gone() const = 0;
+  /// Whether the client has gone away. One that only says that it sends no more (half-closes) still
+  /// gets its answer. One that closes looks the same until it is written to, so that the first
+  /// bytes of what the answer goes on with are written here; a later call gives true once the
+  /// client's system has refused them. Only within a body without chunks (HTTP/1.0) that waits for
+  /// the next `write`.
+  virtual bool gone() = 0;
 };
 
 /// Decodes %XX, and '+' where it means a space. False where that is malformed or hides a zero byte.

@@ -152,9 +152,10 @@ Stream::Status Stream::write(std::string_view bytes, Deadline deadline) {
   return Status::ok;
 }
 
-bool Stream::gone() const {
+Stream::Peer Stream::peer() const {
   pollfd entry{fd(), POLLRDHUP, 0};
-  return ::poll(&entry, 1, 0) > 0;
+  if (::poll(&entry, 1, 0) <= 0) return Peer::here;
+  return (entry.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 ? Peer::gone : Peer::done;
 }
 
 void Stream::cut() { ::shutdown(fd(), SHUT_RDWR); }

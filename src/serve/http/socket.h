@@ -36,7 +36,7 @@ int port_of(const Descriptor& listening);
 bool is_loopback(const std::string& host);
 
 /// Bytes to and from a client; every wait ends at a deadline. One thread at a time, but for
-/// `cut` and `gone`.
+/// `cut` and `peer`.
 class Stream {
  public:
   enum class Status { ok, end, timeout, failed };
@@ -55,8 +55,10 @@ class Stream {
   /// Whether bytes were received that `read` would give without waiting for the socket.
   virtual bool buffered() const { return false; }
 
-  /// Whether the client has closed its side, or the connection broke.
-  bool gone() const;
+  /// What the client was last heard to do. One that closed its socket is `done` like one that waits
+  /// for the answer, until it is written to: then it is `gone`.
+  enum class Peer { here, done, gone };
+  Peer peer() const;
   /// Makes all reads and writes fail from now on.
   void cut();
   /// Says that nothing more comes, and takes what the client still sends for a while, so that it

@@ -6,6 +6,7 @@
 #include <future>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "quern/error.h"
@@ -166,6 +167,67 @@ TEST_CASE("a handler sees at once that its client has gone") {
   entered.get_future().wait();
   closed = std::chrono::steady_clock::now();
   client.close();
+  CHECK(noticed.get_future().get() < milliseconds{200});
+}
+
+TEST_CASE("a client that sends no more gets its whole answer, however late it begins") {
+  std::atomic<int> looks{0};
+  const auto wait = [&](Reply& reply) {
+    for (int i = 0; i < 20; ++i) {
+      if (reply.gone()) return;
+      ++looks;
+      std::this_thread::sleep_for(milliseconds{2});
+    }
+  };
+  Transport transport = started([&](const Request& request, Reply& reply) {
+    if (request.path == "/whole") {
+      wait(reply);
+      return reply.send(200, "text/plain", "all of it");
+    }
+    reply.begin(200, "text/plain");
+    wait(reply);
+    reply.write("one ");
+    wait(reply);
+    reply.write("two");
+    reply.end();
+  });
+  transport.start();
+  const std::tuple<std::string, std::string, int> cases[] = {
+      {"GET /whole HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\nall of it", 20},
+      {"GET /whole HTTP/1.0\r\n\r\n", "\r\n\r\nall of it", 20},
+      {"GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n04\r\none \r\n3\r\ntwo\r\n0\r\n\r\n",
+       40},
+      {"GET /pieces HTTP/1.0\r\n\r\n", "\r\n\r\none two", 40},
+      {"HEAD /pieces HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n", 40},
+  };
+  for (const auto& [sent, end, most] : cases) {
+    CAPTURE(sent);
+    looks = 0;
+    RawClient client(transport.port());
+    client.send(sent);
+    client.half_close();
+    const std::string answer = client.read_all();
+    CHECK(answer.starts_with("HTTP/1.1 200 OK\r\nDate: "));
+    CHECK(answer.ends_with(end));
+    CHECK(looks == most);
+  }
+}
+
+TEST_CASE("a handler sees at once that its client has gone in the midst of an answer") {
+  std::promise<milliseconds> noticed;
+  std::promise<std::chrono::steady_clock::time_point> left;
+  Transport transport = started([&](const Request&, Reply& reply) {
+    reply.begin(200, "text/plain");
+    const auto when = left.get_future().get();
+    while (!reply.gone()) std::this_thread::yield();
+    noticed.set_value(std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - when));
+  });
+  transport.start();
+  RawClient client(transport.port());
+  client.send(kGet);
+  client.read_until("\r\n\r\n");
+  client.close();
+  left.set_value(std::chrono::steady_clock::now());
   CHECK(noticed.get_future().get() < milliseconds{200});
 }
 
