@@ -1,12 +1,17 @@
 #include "quern/serve/client.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cmath>
 #include <future>
 #include <thread>
 
+#include "serve/http/socket.h"
 #include "serve/http/transport.h"
 #include "serve/running_server.h"
 #include "support/error_code.h"
@@ -162,6 +167,33 @@ TEST_CASE("cancel ends a request that waits, and a delay before a retry") {
     auto code = std::async(std::launch::async, [&] { return code_of_models(client); });
     entered.get_future().wait();
     while (code.wait_for(milliseconds{0}) != std::future_status::ready) client.cancel();
+    CHECK(code.get() == ErrorCode::cancelled);
+  }
+}
+
+TEST_CASE("cancel ends a request that is still connecting") {
+  // A listener whose queue is full leaves those who connect without an answer.
+  const Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(listener.get(), 0) == 0);
+  const int port = port_of(listener);
+  const RawClient waits(port);
+  for (const char* scheme : {"http", "https"}) {
+    CAPTURE(scheme);
+    Client client({.url = fmt::format("{}://127.0.0.1:{}", scheme, port),
+                   .connect_timeout = std::chrono::seconds{10}});
+    auto code = std::async(std::launch::async, [&] { return code_of_models(client); });
+    CHECK(code.wait_for(milliseconds{100}) == std::future_status::timeout);
+    const auto start = std::chrono::steady_clock::now();
+    client.cancel();
+    CHECK(code.get() == ErrorCode::cancelled);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{1});
+    code = std::async(std::launch::async, [&] { return code_of_models(client); });
+    CHECK(code.wait_for(milliseconds{100}) == std::future_status::timeout);
+    client.cancel();
     CHECK(code.get() == ErrorCode::cancelled);
   }
 }

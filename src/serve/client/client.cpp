@@ -128,6 +128,7 @@ struct Client::Impl {
       const std::lock_guard lock(mutex);
       cancelled = false;
       running = true;
+      http.resume();
     }
     for (int attempt = 0;; ++attempt) {
       HttpAnswer answer = http.send(method, path, body, receive);

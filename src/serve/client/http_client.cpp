@@ -3,10 +3,16 @@
 #ifndef CPPHTTPLIB_OPENSSL_SUPPORT
 #define CPPHTTPLIB_OPENSSL_SUPPORT
 #endif
+#include <fcntl.h>
 #include <httplib.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mutex>
 
 #include "serve/error.h"
+#include "serve/http/socket.h"
 
 namespace quern::serve {
 namespace {
@@ -50,13 +56,43 @@ struct HttpClient::Impl {
     client.set_read_timeout(options.read_timeout);
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
+    client.set_socket_options([this](int socket) { watch(socket); });
     if (!options.ca_certificate.empty()) client.set_ca_cert_path(options.ca_certificate);
     if (!options.api_key.empty()) headers.emplace("Authorization", "Bearer " + options.api_key);
     headers.emplace("Content-Type", "application/json");
   }
 
+  /// Is given each socket before it connects, which httplib's own `stop` would wait for.
+  void watch(int socket) {
+    const std::lock_guard lock(mutex);
+    if (interrupted) {  // nothing connects to it any more
+      const Descriptor nowhere(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      ::dup3(nowhere.get(), socket, O_CLOEXEC);
+      return;
+    }
+    connecting = Descriptor(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  }
+
+  void interrupt() {
+    {
+      const std::lock_guard lock(mutex);
+      interrupted = true;
+      if (connecting) ::shutdown(connecting.get(), SHUT_RDWR);
+    }
+    client.stop();
+  }
+
+  void forget() {
+    const std::lock_guard lock(mutex);
+    connecting = Descriptor();
+  }
+
   httplib::Client client;
   httplib::Headers headers;
+  std::mutex mutex;
+  bool interrupted = false;
+  Descriptor
+      connecting;  // a duplicate, so that it names no other socket once httplib closed its own
 };
 
 HttpClient::HttpClient(const ClientOptions& options) : impl_(std::make_unique<Impl>(options)) {}
@@ -86,6 +122,7 @@ HttpAnswer HttpClient::send(const std::string& method, const std::string& path,
     return true;
   };
   const httplib::Result result = impl_->client.send(request);
+  impl_->forget();
   if (!result && !answer.stopped) {
     answer.status = 0;
     answer.failure = httplib::to_string(result.error());
@@ -93,6 +130,11 @@ HttpAnswer HttpClient::send(const std::string& method, const std::string& path,
   return answer;
 }
 
-void HttpClient::interrupt() { impl_->client.stop(); }
+void HttpClient::interrupt() { impl_->interrupt(); }
+
+void HttpClient::resume() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->interrupted = false;
+}
 
 }  // namespace quern::serve

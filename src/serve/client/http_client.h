@@ -21,7 +21,8 @@ struct HttpAnswer {
 /// Receives the body of an answer 200 in pieces; false ends it.
 using Receive = std::function<bool(std::string_view piece)>;
 
-/// HTTP and TLS for Client: the one user of cpp-httplib. One thread at a time, but for `interrupt`.
+/// HTTP and TLS for Client: the one user of cpp-httplib. One thread at a time, but for `interrupt`
+/// and `resume`.
 class HttpClient {
  public:
   explicit HttpClient(const ClientOptions& options);
@@ -29,8 +30,9 @@ class HttpClient {
 
   HttpAnswer send(const std::string& method, const std::string& path, const std::string& body,
                   const Receive& receive = {});
-  /// Breaks the connection.
+  /// Breaks the connection, also one that is only being made, and lets none be made until `resume`.
   void interrupt();
+  void resume();
 
  private:
   struct Impl;
