@@ -48,6 +48,7 @@ void read_model(ConfigObject& object, ModelConfig& model) {
   object.read_required("path", model.path);
   object.read("exact", model.exact);
   object.read("context_length", model.context_length);
+  object.read("kv_tokens", model.kv_tokens);
   object.read("max_batch", model.max_batch);
   object.read("max_delay_ms", model.max_delay_ms);
 }

@@ -10,6 +10,7 @@ namespace {
 constexpr std::int64_t kHighestPrice = 1'000'000'000'000;  // a million units of the currency
 constexpr std::int64_t kHighestRate = 1'000'000'000;
 constexpr std::int64_t kHighestQuota = 1'000'000'000'000'000;
+constexpr std::int64_t kMostTokens = std::int64_t{1} << 40;
 constexpr std::size_t kLongestName = 128;
 
 void check_range(const std::string& path, std::int64_t value, std::int64_t least,
@@ -60,6 +61,7 @@ void check_models(const Config& config) {
             path, model.name);
     require(!model.path.empty(), "\"{}.path\" is empty", path);
     check_range(path + ".context_length", model.context_length, 0, 1 << 24);
+    check_range(path + ".kv_tokens", model.kv_tokens, 0, kMostTokens);
     check_range(path + ".max_batch", model.max_batch, 1, 4096);
     check_range(path + ".max_delay_ms", model.max_delay_ms, 0, 60'000);
   }

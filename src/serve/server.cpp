@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -35,11 +36,15 @@ struct Server::Impl {
             BatchOptions{model.max_batch, std::chrono::milliseconds(model.max_delay_ms)});
         continue;
       }
-      service.models.add(
-          model.name,
+      const auto loaded =
           llm::Model::load(model.path, {.accuracy = model.exact ? Accuracy::exact : Accuracy::fast,
-                                        .context_length = model.context_length}),
-          {.max_running = model.max_batch, .max_queued = service.config.limits.max_queue});
+                                        .context_length = model.context_length});
+      const std::int64_t kv_tokens =
+          model.kv_tokens > 0 ? std::max(model.kv_tokens, loaded.context_length()) : 0;
+      service.models.add(model.name, loaded,
+                         {.max_running = model.max_batch,
+                          .max_queued = service.config.limits.max_queue,
+                          .kv_tokens = kv_tokens});
     }
   }
 

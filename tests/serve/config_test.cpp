@@ -37,7 +37,7 @@ TEST_CASE("every member of a configuration is read") {
     "host": "0.0.0.0", "port": 443, "threads": 8, "ledger": "usage.db", "currency": "CHF",
     "models": [
       {"name": "small", "path": "small.gguf", "exact": true, "context_length": 2048, "max_batch": 16,
-       "max_delay_ms": 5},
+       "max_delay_ms": 5, "kv_tokens": 4096},
       {"name": "big", "path": "/models/big"}],
     "plans": {
       "trial": {"monthly_requests": 100, "monthly_tokens": 50000, "requests_per_minute": 3,
@@ -59,6 +59,7 @@ TEST_CASE("every member of a configuration is read") {
   REQUIRE(config.models.size() == 2);
   CHECK(config.models[0].exact);
   CHECK(config.models[0].context_length == 2048);
+  CHECK(config.models[0].kv_tokens == 4096);
   CHECK(config.models[0].max_batch == 16);
   CHECK(config.models[0].max_delay_ms == 5);
   CHECK(config.models[1].path == "/models/big");
