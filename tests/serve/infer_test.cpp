@@ -26,7 +26,8 @@ struct InferServer : RunningServer {
 
 Tensor rows(std::int64_t count, float first) {
   Tensor tensor = Tensor::zeros({count, 3});
-  for (std::int64_t i = 0; i < count; ++i) tensor.mutable_at<float>({i, 0}) = first + static_cast<float>(i);
+  for (std::int64_t i = 0; i < count; ++i)
+    tensor.mutable_at<float>({i, 0}) = first + static_cast<float>(i);
   return tensor;
 }
 
