@@ -31,7 +31,7 @@ struct GenerateOptions {
       0.f;  ///< taken from a token's logit for each time the answer has it, in [-2, 2]
   float presence_penalty =
       0.f;                 ///< taken from the logits of tokens that the answer has, in [-2, 2]
-  std::uint64_t seed = 0;  ///< equal seeds give equal texts
+  std::uint64_t seed = 0;  ///< equal seeds give equal texts, alone or with Accuracy::exact
   std::vector<std::string> stop = {};  ///< texts that end the answer; not part of it
   bool ignore_stop_tokens = false;     ///< go on after an end-of-text token
   /// Reports the logprob of each token of the answer, with those of so many of the likeliest
