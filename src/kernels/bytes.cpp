@@ -108,14 +108,21 @@ class FloatWriter {
   float* data_;
 };
 
+/// body(at) for each whole vector, then body(at, rest) for what is left.
+template <class Body>
+HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) body(i);
+  if (i < count) body(i, count - i);
+}
+
 void quantize_run(const float* src, std::int64_t count, float scale, float zero, ResultBytes dst) {
   const FloatReader from(src);
   const ByteWriter to(dst, zero);
   const auto divisor = hn::Set(ByteFloats(), scale);
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) to.store(hn::Div(from.load(i), divisor), i);
-  if (i < count) to.store(hn::Div(from.load(i, count - i), divisor), i, count - i);
+  for_each_vector(
+      count, [&](auto... at) HWY_ATTR { to.store(hn::Div(from.load(at...), divisor), at...); });
 }
 
 void dequantize_run(SourceBytes src, std::int64_t count, float scale, float zero, float* dst) {
@@ -123,10 +130,9 @@ void dequantize_run(SourceBytes src, std::int64_t count, float scale, float zero
   const FloatWriter to(dst);
   const auto zeros = hn::Set(ByteFloats(), zero);
   const auto scales = hn::Set(ByteFloats(), scale);
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) to.store(hn::Mul(hn::Sub(from.load(i), zeros), scales), i);
-  if (i < count) to.store(hn::Mul(hn::Sub(from.load(i, count - i), zeros), scales), i, count - i);
+  for_each_vector(count, [&](auto... at) HWY_ATTR {
+    to.store(hn::Mul(hn::Sub(from.load(at...), zeros), scales), at...);
+  });
 }
 
 void rescale_run(SourceBytes src, std::int64_t count, float scale, float zero, float dst_scale,
@@ -136,13 +142,9 @@ void rescale_run(SourceBytes src, std::int64_t count, float scale, float zero, f
   const auto zeros = hn::Set(ByteFloats(), zero);
   const auto scales = hn::Set(ByteFloats(), scale);
   const auto divisor = hn::Set(ByteFloats(), dst_scale);
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes)
-    to.store(hn::Div(hn::Mul(hn::Sub(from.load(i), zeros), scales), divisor), i);
-  const std::int64_t rest = count - i;
-  if (rest > 0)
-    to.store(hn::Div(hn::Mul(hn::Sub(from.load(i, rest), zeros), scales), divisor), i, rest);
+  for_each_vector(count, [&](auto... at) HWY_ATTR {
+    to.store(hn::Div(hn::Mul(hn::Sub(from.load(at...), zeros), scales), divisor), at...);
+  });
 }
 
 void add_run(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float rest,
@@ -153,16 +155,10 @@ void add_run(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float
   const auto lefts = hn::Set(ByteFloats(), a_factor);
   const auto rights = hn::Set(ByteFloats(), b_factor);
   const auto rests = hn::Set(ByteFloats(), rest);
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto other = hn::MulAdd(right.load(i), rights, rests);
-    to.store(hn::MulAdd(left.load(i), lefts, other), i);
-  }
-  if (i < count) {
-    const auto other = hn::MulAdd(right.load(i, count - i), rights, rests);
-    to.store(hn::MulAdd(left.load(i, count - i), lefts, other), i, count - i);
-  }
+  for_each_vector(count, [&](auto... at) HWY_ATTR {
+    const auto other = hn::MulAdd(right.load(at...), rights, rests);
+    to.store(hn::MulAdd(left.load(at...), lefts, other), at...);
+  });
 }
 
 void multiply_run(SourceBytes a, float a_zero, SourceBytes b, float b_zero, float factor,
@@ -174,18 +170,11 @@ void multiply_run(SourceBytes a, float a_zero, SourceBytes b, float b_zero, floa
   const auto right_zeros = hn::Set(ByteFloats(), b_zero);
   const auto factors = hn::Set(ByteFloats(), factor);
   const auto zeros = hn::Set(ByteFloats(), zero);
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto p = hn::Sub(left.load(i), left_zeros);
-    const auto q = hn::Sub(right.load(i), right_zeros);
-    to.store(hn::MulAdd(hn::Mul(p, q), factors, zeros), i);
-  }
-  if (i < count) {
-    const auto p = hn::Sub(left.load(i, count - i), left_zeros);
-    const auto q = hn::Sub(right.load(i, count - i), right_zeros);
-    to.store(hn::MulAdd(hn::Mul(p, q), factors, zeros), i, count - i);
-  }
+  for_each_vector(count, [&](auto... at) HWY_ATTR {
+    const auto p = hn::Sub(left.load(at...), left_zeros);
+    const auto q = hn::Sub(right.load(at...), right_zeros);
+    to.store(hn::MulAdd(hn::Mul(p, q), factors, zeros), at...);
+  });
 }
 
 }  // namespace quern::kernels::HWY_NAMESPACE
