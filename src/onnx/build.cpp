@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "onnx/gradient.h"
+#include "onnx/split_fused.h"
 
 namespace quern::onnx {
 namespace {
@@ -197,7 +198,8 @@ class Builder {
         fail(ErrorCode::corrupt_file, "Constant: one output expected (node \"{}\")", node.name);
       scope.graph.value(node.outputs[0]).constant = constant_of(node);
     } else {
-      scope.graph.nodes.push_back(std::move(node));
+      for (Node& part : split_fused(std::move(node), scope.graph))
+        scope.graph.nodes.push_back(std::move(part));
     }
   }
 

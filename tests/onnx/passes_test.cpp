@@ -1,8 +1,10 @@
 #include "onnx/passes/pass.h"
 
 #include <numbers>
+#include <utility>
 
 #include "onnx/graph_maker.h"
+#include "onnx/split_fused.h"
 
 using namespace quern;
 using namespace quern::onnx;
@@ -88,6 +90,21 @@ TEST_CASE("a convolution takes a bias, activations and a residual") {
   const auto biased = maker.node("Add", {conv, maker.constant(wavy({1, 5, 1, 1}, 2))});
   const auto sum = maker.node("Add", {residual, maker.node("Sigmoid", {biased})});
   maker.output(maker.node("Relu", {sum}));
+  check_pass(maker, fuse_convolutions, {wavy({2, 3, 4, 5}), wavy({2, 5, 4, 5}, 1)},
+             {"quern::Conv"});
+}
+
+TEST_CASE("a FusedConv is a convolution, a sum and an activation, and they are one node again") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto residual = maker.input("residual");
+  maker.output(maker.node(
+      "FusedConv", {x, maker.constant(wavy({5, 3, 1, 1})), maker.constant(wavy({5}, 2)), residual},
+      {{"activation", std::string("LeakyRelu")}, {"activation_params", std::vector<float>{0.3f}}}));
+  Node fused = std::exchange(maker.graph.nodes, {}).front();
+  fused.domain = "com.microsoft";
+  maker.graph.nodes = split_fused(std::move(fused), maker.graph);
+  CHECK(maker.op_types() == Types{"Conv", "Add", "LeakyRelu"});
   check_pass(maker, fuse_convolutions, {wavy({2, 3, 4, 5}), wavy({2, 5, 4, 5}, 1)},
              {"quern::Conv"});
 }

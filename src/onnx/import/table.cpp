@@ -11,20 +11,13 @@ namespace quern::onnx {
 namespace {
 
 constexpr OperatorTable (*kFamilies[])() = {
-    activation_operators,     attention_operators,
-    contrib_operators,        contrib_product_operators,
-    control_operators,        conversion_operators,
-    convolution_operators,    elementwise_operators,
-    fused_operators,          image_operators,
-    indexing_operators,       linear_algebra_operators,
-    logic_operators,          ml_operators,
-    normalization_operators,  pooling_operators,
-    quantization_operators,   random_operators,
-    recurrent_operators,      reduction_operators,
-    scan_operators,           sequence_operators,
-    shape_operators,          signal_operators,
-    support_vector_operators, text_operators,
-    training_operators,       tree_operators,
+    activation_operators,     attention_operators,   contrib_operators,        control_operators,
+    conversion_operators,     convolution_operators, elementwise_operators,    fused_operators,
+    image_operators,          indexing_operators,    linear_algebra_operators, logic_operators,
+    matmul_bits_operators,    ml_operators,          normalization_operators,  pooling_operators,
+    quantization_operators,   random_operators,      recurrent_operators,      reduction_operators,
+    scan_operators,           sequence_operators,    shape_operators,          signal_operators,
+    support_vector_operators, text_operators,        training_operators,       tree_operators,
 };
 
 using Name = std::pair<std::string_view, std::string_view>;
