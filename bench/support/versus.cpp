@@ -15,6 +15,8 @@ namespace {
 
 enum Side { kQuern, kPeer };
 
+constexpr int kTurns = 15;
+
 std::vector<Case>& cases() {
   static std::vector<Case> all;
   return all;
@@ -24,7 +26,7 @@ std::string run_name(const Case& measured, Side side) {
   return measured.name + (side == kQuern ? " quern" : " peer");
 }
 
-/// Keeps the seconds of a call of each repetition, by name.
+/// Keeps the seconds of a call of each turn, by name.
 class Recorder : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context&) override { return true; }
@@ -35,23 +37,22 @@ class Recorder : public benchmark::BenchmarkReporter {
                                                      static_cast<double>(run.iterations));
     }
   }
-  /// Shortest first.
-  const std::vector<double>& seconds_of(const std::string& name) {
-    std::vector<double>& all = seconds_[name];
-    std::sort(all.begin(), all.end());
-    return all;
-  }
+  const std::vector<double>& seconds_of(const std::string& name) { return seconds_[name]; }
 
  private:
   std::map<std::string, std::vector<double>> seconds_;
 };
 
-double median(const std::vector<double>& sorted) {
-  return (sorted[sorted.size() / 2] + sorted[(sorted.size() - 1) / 2]) / 2;
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return (values[values.size() / 2] + values[(values.size() - 1) / 2]) / 2;
 }
 
-bool is_within(const Allowance& allowance, double ours, double theirs) {
-  return ours <= std::max(theirs * (1 + allowance.share), theirs + allowance.seconds);
+/// What quern took more than the peer in the same turn, in the median.
+double median_excess(const std::vector<double>& ours, const std::vector<double>& theirs) {
+  std::vector<double> excess(std::min(ours.size(), theirs.size()));
+  for (std::size_t turn = 0; turn < excess.size(); ++turn) excess[turn] = ours[turn] - theirs[turn];
+  return median(std::move(excess));
 }
 
 void run_side(benchmark::State& state, const std::function<std::function<void()>()>& prepare) {
@@ -72,9 +73,9 @@ int report(Recorder& recorder, const Allowance& allowance, const std::string& js
     const std::vector<double>& our_times = recorder.seconds_of(run_name(measured, kQuern));
     const std::vector<double>& their_times = recorder.seconds_of(run_name(measured, kPeer));
     if (our_times.empty() || their_times.empty()) continue;
-    const double ours = median(our_times);
     const double theirs = median(their_times);
-    const bool within = is_within(allowance, ours, theirs);
+    const double ours = theirs + median_excess(our_times, their_times);
+    const bool within = ours - theirs <= std::max(theirs * allowance.share, allowance.seconds);
     if (!within) slow.push_back(measured.name);
     fmt::print("{:28} {:12.2f} {:12.2f} {:7.3f} {:10.1f} {:8.2f}{}\n", measured.name, ours * 1e6,
                theirs * 1e6, theirs / ours, measured.operations / ours * 1e-9,
@@ -97,8 +98,7 @@ void add_case(Case added) { cases().push_back(std::move(added)); }
 int run_cases(int argc, char** argv, const Allowance& allowance) {
   std::string json;
   std::vector<char*> arguments;
-  std::string defaults[] = {"--benchmark_repetitions=7", "--benchmark_min_time=0.05",
-                            "--benchmark_enable_random_interleaving=true"};
+  std::string min_time = "--benchmark_min_time=0.02";
   for (int i = 0; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument.rfind("--json=", 0) == 0) {
@@ -106,19 +106,19 @@ int run_cases(int argc, char** argv, const Allowance& allowance) {
     } else {
       arguments.push_back(argv[i]);
     }
-    if (i == 0) {
-      for (std::string& option : defaults) arguments.push_back(option.data());
-    }
+    if (i == 0) arguments.push_back(min_time.data());
   }
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
 
-  for (const Case& measured : cases()) {
-    for (const Side side : {kQuern, kPeer}) {
-      benchmark::RegisterBenchmark(run_name(measured, side).c_str(), run_side,
-                                   side == kQuern ? measured.quern : measured.peer)
-          ->UseRealTime();
+  for (int turn = 0; turn < kTurns; ++turn) {
+    for (const Case& measured : cases()) {
+      for (const Side side : {turn % 2 == 0 ? kQuern : kPeer, turn % 2 == 0 ? kPeer : kQuern}) {
+        benchmark::RegisterBenchmark(run_name(measured, side).c_str(), run_side,
+                                     side == kQuern ? measured.quern : measured.peer)
+            ->UseRealTime();
+      }
     }
   }
   Recorder recorder;

@@ -24,10 +24,12 @@ struct Allowance {
 
 void add_case(Case added);
 
-/// Runs both sides of every case in random turns, prints medians with GFLOP/s, GB/s and ratios
-/// (more than 1 where quern is faster), and the cases beyond the allowance. Takes Google
-/// Benchmark's options and `--json=FILE`, to which rows of name, both sides' calls per second and
-/// ratio are written. Returns the program's exit code: 1 beyond the allowance.
+/// Runs both sides of every case one right after the other, in turns that change who is first, and
+/// prints the peer's median time, quern's as that and the median of what it took more in the same
+/// turn (what slows the machine for a while slows both), GFLOP/s, GB/s and ratios (more than 1
+/// where quern is faster), and the cases beyond the allowance. Takes Google Benchmark's options and
+/// `--json=FILE`, to which rows of name, both sides' calls per second and ratio are written.
+/// Returns the program's exit code: 1 beyond the allowance.
 int run_cases(int argc, char** argv, const Allowance& allowance);
 
 }  // namespace quern::bench
