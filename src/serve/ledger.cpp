@@ -37,6 +37,7 @@ bool Ticket::wait() const {
 
 struct Ledger::Impl {
   using Batch = Ticket::Batch;
+  static constexpr std::size_t kRemembered = 1000;
 
   Impl(const std::string& path, std::string currency_, const std::string& memory_name)
       : database(open_ledger(path, memory_name)), currency(std::move(currency_)) {
@@ -81,7 +82,18 @@ struct Ledger::Impl {
   void write(Batch& batch) {
     Transaction transaction(database);
     for (const LedgerEntry& entry : batch.entries) batch.added.push_back(add(entry));
+    if (database.is_in_memory()) forget_old_entries(batch.entries.size());
     transaction.commit();
+  }
+
+  void forget_old_entries(std::size_t new_entries) {
+    not_looked_at += new_entries;
+    if (not_looked_at < kRemembered) return;
+    not_looked_at = 0;
+    database.run(
+        "DELETE FROM requests WHERE finished < "
+        "(SELECT finished FROM requests ORDER BY finished DESC LIMIT 1 OFFSET ?)",
+        {std::int64_t{kRemembered}});
   }
 
   bool add(const LedgerEntry& entry) {
@@ -109,6 +121,7 @@ struct Ledger::Impl {
   }
 
   Database database;  ///< the writer's own
+  std::size_t not_looked_at = 0;
   const std::string currency;
   std::mutex mutex;
   std::condition_variable queued;

@@ -41,6 +41,9 @@ class Ticket {
 /// The writer of finished requests: one thread, which puts all that came while it was writing into
 /// one transaction, so that many requests share a sync.
 ///
+/// A ledger in memory keeps what entries add up to, but of the entries themselves, which only serve
+/// to know an id again, the last 1000 to 2000: a service without a file does not grow.
+///
 /// Safe to use from several threads at once, and beside other processes.
 class Ledger {
  public:

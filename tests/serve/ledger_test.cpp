@@ -167,6 +167,22 @@ TEST_CASE("a ledger in memory is as one in a file, and gone with its last user")
   CHECK(open_ledger("", "test-memory").value("SELECT count(*) FROM requests") == 0);
 }
 
+TEST_CASE("a ledger in memory counts every entry and remembers the last ones") {
+  Ledger ledger("", "EUR", "test-bounded");
+  Database reader = open_ledger("", "test-bounded");
+  constexpr int kEntries = 5000;
+  FakeClock clock;
+  for (int i = 0; i < kEntries; ++i) {
+    LedgerEntry made = entry(std::to_string(i));
+    made.finished = clock.now() + std::chrono::milliseconds(i);
+    const Ticket ticket = ledger.record(made);
+    if (i % 100 == 99) ticket.wait();
+  }
+  CHECK(reader.value("SELECT sum(calls) FROM usage") == kEntries);
+  CHECK(reader.value("SELECT count(*) FROM requests") <= 2100);
+  CHECK(!ledger.record(entry(std::to_string(kEntries - 1000))).wait());
+}
+
 TEST_CASE("a full disk gives an Error, leaves nothing half-written, and is got over") {
   const TemporaryFolder folder;
   const std::string path = folder.path("usage.db");
