@@ -17,7 +17,6 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -28,20 +27,16 @@ SETTLED_SECONDS = 120
 SAMPLE_SECONDS = 5
 MOST_GROWTH = 0.02
 MOST_CPU_US = 100
-KV_TOKENS = 16384  # what is kept of prompts fills this in the first minute, and would grow to 2 GiB without it
 WORDS = "once upon a time there was little fox who wanted to see the big river and its friends".split()
 
 
 class Server:
     def __init__(self):
         quern = os.environ.get("QUERN", ROOT / "build/release/bin/quern")
-        model = {"name": "story", "path": str(ROOT / "examples/models/storyteller-q8_0.gguf"), "kv_tokens": KV_TOKENS}
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
-            json.dump({"models": [model]}, config)
-            config.flush()
-            command = [quern, "serve", "--config", config.name, "--port", "0"]
-            self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-            line = self.process.stderr.readline()
+        model = ROOT / "examples/models/storyteller-q8_0.gguf"
+        command = [quern, "serve", "-m", model, "--name", "story", "--port", "0"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
         self.port = int(re.search(r":(\d+)$", line.strip()).group(1))
         self.pid = self.process.pid
 

@@ -51,9 +51,11 @@ struct Engine::Impl {
   }
 
   static SchedulerOptions scheduler_options(const Model& model, const EngineOptions& options) {
-    constexpr std::int64_t kUsualBytes = std::int64_t{2} << 30;
-    const std::int64_t usual = std::max(kUsualBytes / model.impl_->pool->bytes_per_page(),
-                                        pages_of(model.context_length()));
+    constexpr std::int64_t kMostBytes = std::int64_t{2} << 30;
+    const std::int64_t most = kMostBytes / model.impl_->pool->bytes_per_page();
+    const std::int64_t context = pages_of(model.context_length());
+    const bool all_fit = most / context >= options.max_running;
+    const std::int64_t usual = all_fit ? context * options.max_running : std::max(most, context);
     return {.max_running = options.max_running,
             .kv_pages = options.kv_tokens > 0 ? pages_of(options.kv_tokens) : usual,
             .step_tokens = options.step_tokens,

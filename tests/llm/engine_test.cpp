@@ -156,6 +156,15 @@ TEST_CASE("an answer is shared by the turn that follows it") {
         128);
 }
 
+TEST_CASE("keys and values of all that run in full contexts fit, and no more is held") {
+  const std::int64_t context = exact_storyteller().context_length();
+  CHECK(llm::Engine(exact_storyteller(), {.max_running = 3}).statistics().kv_pages_total * 64 ==
+        3 * context);
+  CHECK(llm::Engine(exact_storyteller(), {.max_running = 1 << 30, .step_tokens = (1 << 30) + 1})
+            .statistics()
+            .kv_pages_total > 3 * context);
+}
+
 TEST_CASE("a page budget smaller than two requests runs one after the other") {
   llm::Engine engine(exact_storyteller(), {.kv_tokens = 300});  // five pages
   CHECK(engine.statistics().kv_pages_total == 5);

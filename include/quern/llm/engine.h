@@ -92,7 +92,8 @@ struct EngineOptions {
   std::int64_t max_running = 64;  ///< requests generated for at once
   std::int64_t max_queued = 256;  ///< requests taken beyond those; 0: none
   /// Tokens of keys and values held at once, of running requests and of kept prompts together;
-  /// rounded up to pages of 64. 0: as many as fit 2 GiB, or one full context where that is more.
+  /// rounded up to pages of 64. 0: `max_running` full contexts; where those are more than 2 GiB, as
+  /// many tokens as fit that, or one full context.
   std::int64_t kv_tokens = 0;
   /// Tokens of one step at most, more than `max_running`: one of each running request, the rest for
   /// prompts, in chunks. More make prompts faster, fewer make the steps of the others shorter.

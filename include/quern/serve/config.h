@@ -47,7 +47,8 @@ struct ModelConfig {
   bool exact = false;               ///< f32 activations: slower, closest to the reference
   std::int64_t context_length = 0;  ///< tokens of one conversation; 0: the model's
   /// Tokens of keys and values held, of running requests and of kept prompts together: memory grows
-  /// to this before it is used again. 0: as many as fit 2 GiB. One full context in any case.
+  /// to this before it is used again. 0: `max_batch` full contexts, or as many as fit 2 GiB
+  /// where that is less. One full context in any case.
   std::int64_t kv_tokens = 0;
   std::int64_t max_batch = 64;    ///< requests computed together at most
   std::int64_t max_delay_ms = 2;  ///< an ONNX request waits this long at most for others
