@@ -40,6 +40,32 @@ ErrorCode code_of_models(Client& client) {
   return code_of([&] { client.models(); });
 }
 
+/// A socket that listens, but whose program takes no connection: the system makes as many as fit
+/// its queue, and leaves others without an answer.
+Descriptor deaf_listener(int queue) {
+  Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(listener.get(), queue) == 0);
+  return listener;
+}
+
+void check_cancel_while_opening(const std::string& scheme, int port) {
+  CAPTURE(scheme);
+  Client client({.url = fmt::format("{}://127.0.0.1:{}", scheme, port),
+                 .connect_timeout = std::chrono::seconds{10}});
+  for (int request = 0; request < 2; ++request) {
+    auto code = std::async(std::launch::async, [&] { return code_of_models(client); });
+    CHECK(code.wait_for(milliseconds{100}) == std::future_status::timeout);
+    const auto start = std::chrono::steady_clock::now();
+    client.cancel();
+    CHECK(code.get() == ErrorCode::cancelled);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{1});
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a client gets what the server generates, streamed or not") {
@@ -172,30 +198,15 @@ TEST_CASE("cancel ends a request that waits, and a delay before a retry") {
 }
 
 TEST_CASE("cancel ends a request that is still connecting") {
-  // A listener whose queue is full leaves those who connect without an answer.
-  const Descriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(listener.get(), 0) == 0);
-  const int port = port_of(listener);
-  const RawClient waits(port);
-  for (const char* scheme : {"http", "https"}) {
-    CAPTURE(scheme);
-    Client client({.url = fmt::format("{}://127.0.0.1:{}", scheme, port),
-                   .connect_timeout = std::chrono::seconds{10}});
-    auto code = std::async(std::launch::async, [&] { return code_of_models(client); });
-    CHECK(code.wait_for(milliseconds{100}) == std::future_status::timeout);
-    const auto start = std::chrono::steady_clock::now();
-    client.cancel();
-    CHECK(code.get() == ErrorCode::cancelled);
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{1});
-    code = std::async(std::launch::async, [&] { return code_of_models(client); });
-    CHECK(code.wait_for(milliseconds{100}) == std::future_status::timeout);
-    client.cancel();
-    CHECK(code.get() == ErrorCode::cancelled);
-  }
+  const Descriptor listener = deaf_listener(0);
+  const RawClient waits(port_of(listener));
+  check_cancel_while_opening("http", port_of(listener));
+  check_cancel_while_opening("https", port_of(listener));
+}
+
+TEST_CASE("cancel ends a request whose TLS handshake gets no answer") {
+  const Descriptor listener = deaf_listener(8);
+  check_cancel_while_opening("https", port_of(listener));
 }
 
 TEST_CASE("a server that says nothing is given up after the time for reading") {
