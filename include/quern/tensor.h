@@ -71,6 +71,9 @@ class QUERN_API Tensor {
   bool is_contiguous() const noexcept;
   /// Whether the elements are const memory that was only lent.
   bool is_read_only() const noexcept { return read_only_; }
+  /// Whether no other Tensor shares the elements, nor does who lent them: writing shows nowhere
+  /// else.
+  bool is_sole_owner() const noexcept { return !read_only_ && storage_.use_count() == 1; }
 
   /// The elements in row-major order. Throws: `invalid_argument` on a wrong dtype or a view that
   /// is not contiguous (call `contiguous()` first).

@@ -222,10 +222,16 @@ dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops post_ops;
   for (const PostOp& step : steps) {
-    if (step.kind == PostOp::Kind::eltwise) {
-      version::append_eltwise(post_ops, step);
-    } else {
-      post_ops.append_binary(to_onednn(step.binary), to_onednn(step.operand));
+    switch (step.kind) {
+      case PostOp::Kind::eltwise:
+        version::append_eltwise(post_ops, step);
+        break;
+      case PostOp::Kind::binary:
+        post_ops.append_binary(to_onednn(step.binary), to_onednn(step.operand));
+        break;
+      case PostOp::Kind::sum:
+        post_ops.append_sum();
+        break;
     }
   }
   attr.set_post_ops(post_ops);

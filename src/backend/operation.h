@@ -50,10 +50,11 @@ enum class Binary { add, sub, mul, div, minimum, maximum };
 
 enum class Reduction { sum, mean, max, min, mul };
 
-/// One step applied to a result before it is stored: an eltwise function, or a binary operation
-/// with another tensor that broadcasts to the result (a residual, a scale per channel).
+/// One step applied to a result before it is stored: an eltwise function, a binary operation
+/// with another tensor that broadcasts to the result (a residual, a scale per channel), or the sum
+/// with what lies where the result goes.
 struct PostOp {
-  enum class Kind { eltwise, binary } kind = Kind::eltwise;
+  enum class Kind { eltwise, binary, sum } kind = Kind::eltwise;
   Eltwise eltwise = Eltwise::relu;
   float alpha = 0.f;
   float beta = 0.f;
@@ -66,6 +67,7 @@ struct PostOp {
   static PostOp with(Binary operation, TensorDesc operand) {
     return {.kind = Kind::binary, .binary = operation, .operand = operand};
   }
+  static PostOp sum() { return {.kind = Kind::sum}; }
 };
 
 /// dst = post_ops(src [..., m, k] · weights [..., k, n] + bias [n]); leading axes broadcast.

@@ -195,7 +195,20 @@ void Executable::find_last_uses() {
     };
     std::ranges::for_each(step->node->inputs, note);
     std::ranges::for_each(step->node->outputs, note);
+    step->last_reads = last_reads(*step);
   }
+}
+
+std::uint64_t Executable::last_reads(const Step& step) const {
+  constexpr std::size_t kBits = 64;
+  const std::vector<ValueId>& inputs = step.node->inputs;
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < std::min(inputs.size(), kBits); ++i) {
+    const bool is_last = std::ranges::count(step.last_uses, inputs[i]) > 0 &&
+                         std::ranges::count(graph_.inputs, inputs[i]) == 0;
+    if (is_last && std::ranges::count(inputs, inputs[i]) == 1) bits |= std::uint64_t{1} << i;
+  }
+  return bits;
 }
 
 const Value& Executable::value_of(ValueId id, const std::vector<Value>& values,
@@ -219,11 +232,15 @@ void Executable::run_step(const Step& step, std::vector<Value>& values, const Pl
                                           : std::span(many_inputs);
   const auto outputs = many_outputs.empty() ? std::span(few_outputs).first(node.outputs.size())
                                             : std::span(many_outputs);
-  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+  std::uint64_t last_reads = step.last_reads;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     inputs[i] = &value_of(node.inputs[i], values, plan);
+    const bool is_kept = inputs[i] != values.data() + node.inputs[i];  // by the graph or the plan
+    if (is_kept && i < 64) last_reads &= ~(std::uint64_t{1} << i);
+  }
   try {
     Outputs results(outputs);
-    step.kernel->run(Inputs(inputs), results);
+    step.kernel->run(Inputs(inputs, last_reads), results);
   } catch (const Error& error) {
     rethrow(error, node);
   }

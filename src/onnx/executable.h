@@ -49,10 +49,12 @@ class Executable {
     ShapesFrom shapes;
     Purity purity;
     std::vector<ValueId> last_uses;  ///< values that no later step reads
+    std::uint64_t last_reads = 0;    ///< inputs that are one of these, and read once, as bits
   };
 
   void bind();
   void find_last_uses();
+  std::uint64_t last_reads(const Step& step) const;
   void run_step(const Step& step, std::vector<Value>& values, const Plan* plan) const;
   void run_planned(const Plan& plan, RunState& state, std::vector<NodeTiming>* profile) const;
   std::shared_ptr<const Plan> run_watched(std::span<const Value> inputs, RunState& state,

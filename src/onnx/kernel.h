@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,7 +16,9 @@ namespace quern::onnx {
 /// The values that a node's inputs have in one run.
 class Inputs {
  public:
-  explicit Inputs(std::span<const Value* const> values) : values_(values) {}
+  /// `last_reads`: a bit for each of the first 64 that nothing reads after this, nor twice here.
+  explicit Inputs(std::span<const Value* const> values, std::uint64_t last_reads = 0)
+      : values_(values), last_reads_(last_reads) {}
 
   std::size_t size() const noexcept { return values_.size(); }
   bool has(std::size_t index) const noexcept {
@@ -34,12 +37,19 @@ class Inputs {
   std::optional<Tensor> find(std::size_t index) const {
     return has(index) ? std::optional<Tensor>((*this)[index]) : std::nullopt;
   }
+  /// Whether a result may take the place of input `index`: a tensor that nobody else has or will
+  /// read. Ask before copying it.
+  bool may_overwrite(std::size_t index) const noexcept {
+    return index < 64 && (last_reads_ >> index & 1) != 0 && value(index).is_tensor() &&
+           value(index).tensor().is_sole_owner();
+  }
   /// The elements of input `index`, i32 or i64, in a row. Throws: `invalid_argument`.
   std::vector<std::int64_t> ints(std::size_t index) const;
   std::vector<Tensor> tensors(std::size_t first = 0) const;
 
  private:
   std::span<const Value* const> values_;
+  std::uint64_t last_reads_;
 };
 
 /// Where a kernel puts its results, in the order of the node's outputs.

@@ -18,6 +18,7 @@ struct ConvSignature {
   Shape src;
   DType dtype;
   std::vector<std::pair<DType, Shape>> operands;
+  std::optional<std::size_t> summed;  // the operand that is the result's own memory
   bool operator==(const ConvSignature&) const = default;
 };
 
@@ -68,6 +69,21 @@ Layout operand_layout(const Tensor& operand, const Shape& dst) {
   return operand.shape() == dst ? Layout::channels_last : Layout::contiguous;
 }
 
+/// The operand of an `add` that lies just where the result goes.
+std::optional<std::size_t> summed_operand(const ConvArgs& args, DType dtype) {
+  if (args.dst.dtype() != dtype || !is_channels_last(args.dst)) return std::nullopt;
+  std::size_t used = 0;
+  for (const Step& step : args.conv.spec.steps) {
+    if (!step.has_operand()) continue;
+    const Tensor& operand = args.operands[used];
+    const bool is_dst = operand.raw() == args.dst.raw() && operand.dtype() == dtype &&
+                        operand.shape() == args.dst.shape() && is_channels_last(operand);
+    if (is_dst && step.kind == Step::Kind::add) return used;
+    ++used;
+  }
+  return std::nullopt;
+}
+
 bool run_onednn(const ConvArgs& args) {
   if (args.src.dtype() == DType::f64) return false;
   const DType dtype = computed_in(args.src.dtype());
@@ -84,7 +100,10 @@ bool run_onednn(const ConvArgs& args) {
     bias = bias->cast(DType::f32);
     arguments.push_back({Slot::bias, bias->raw()});
   }
-  for (const Tensor& operand : args.operands) {
+  const auto summed = summed_operand(args, dtype);
+  for (std::size_t i = 0; i < args.operands.size(); ++i) {
+    if (i == summed) continue;
+    const Tensor& operand = args.operands[i];
     const DType stored = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
     operands.push_back(in_layout(operand, stored, operand_layout(operand, dst.shape())));
     const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(operands.size()) - 1;
@@ -181,7 +200,7 @@ Tensor with_rank(Tensor operand, int rank) {
 }  // namespace
 
 Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype) const {
-  ConvSignature wanted{args.src.shape(), dtype, {}};
+  ConvSignature wanted{args.src.shape(), dtype, {}, summed_operand(args, dtype)};
   for (const Tensor& operand : args.operands)
     wanted.operands.emplace_back(operand.dtype(), operand.shape());
   return prepared_.find_or_prepare(
@@ -201,11 +220,16 @@ backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype) 
   for (int axis = 0; axis < output_padding.rank(); ++axis)
     desc.window.pads_end[axis] -= output_padding[axis];
   if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
+  const auto summed = summed_operand(args, dtype);
   std::size_t used = 0;
   for (const Step& given : spec.steps) {
     PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
     if (!given.has_operand()) continue;
-    const Tensor& operand = args.operands[used++];
+    const Tensor& operand = args.operands[used];
+    if (used++ == summed) {
+      step = PostOp::sum();
+      continue;
+    }
     step.operand = describe_in(operand_layout(operand, args.dst.shape()), operand);
     step.operand.dtype = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
   }

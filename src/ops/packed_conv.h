@@ -33,7 +33,8 @@ class PackedConv {
   /// Of the result for a source of `src`. Throws: `invalid_argument`.
   Shape result_shape(const Shape& src) const;
   /// dst = steps(conv(src) + bias). `dst` of src's dtype, in either layout; sources in other
-  /// layouts are copied. `operands`: one for each step that has one, broadcasting to dst.
+  /// layouts are copied. `operands`: one for each step that has one, broadcasting to dst; that of
+  /// an `add` may be dst itself, which is then summed in place.
   void run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands = {}) const;
   Tensor operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands = {}) const;
 

@@ -6,6 +6,8 @@
 
 #include "core/buffer.h"
 #include "onnx/graph_maker.h"
+#include "onnx/passes/pass.h"
+#include "ops/layout.h"
 #include "support/error_code.h"
 #include "support/logits.h"
 #include "support/runtime_guard.h"
@@ -56,6 +58,111 @@ TEST_CASE("results stay as they are when the memory of their run is used again")
   const std::vector<Value> other{wavy({3, 5}, 2)};
   executable.run(other, state);
   CHECK(std::ranges::equal(kept, two[0].tensor().data<float>()));
+}
+
+namespace {
+
+/// Relu(Conv(x) + residual), with all that a test adds to it before and after.
+struct Residual {
+  GraphMaker maker;
+  ValueId x = maker.input("x");
+  ValueId convolve(double phase) {
+    return maker.node("Conv", {x, maker.constant(wavy({3, 3, 1, 1}, phase))});
+  }
+  ValueId add_to(ValueId residual) {
+    return maker.node("Relu", {maker.node("Add", {convolve(1), residual})});
+  }
+};
+
+/// Runs the graph optimised, thrice, beside the graph as it is; x must stay as it was.
+void check_residual(Residual& given) {
+  const Tensor x = wavy({1, 3, 4, 5}, 3);
+  const Tensor before = x.clone();
+  const auto expected = run_graph(given.maker.graph, {x});
+  optimise(given.maker.graph);
+  const Executable executable(given.maker.graph, 4);
+  RunState state;
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<Value> inputs{x};
+    const auto got = executable.run(inputs, state);
+    REQUIRE(got.size() == expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const Tensor result = got[i].tensor().contiguous();
+      CHECK(share_of_range(result, expected[i].tensor().contiguous()) < 1e-6);
+    }
+  }
+  CHECK(std::ranges::equal(x.data<float>(), before.data<float>()));
+}
+
+}  // namespace
+
+TEST_CASE("a residual read for the last time becomes the sum; one that is needed stays") {
+  SUBCASE("read by the sum alone") {
+    Residual graph;
+    const auto residual = graph.maker.node("Exp", {graph.convolve(2)});
+    graph.maker.output(graph.maker.node("Neg", {graph.add_to(residual)}));
+    check_residual(graph);
+    const auto buffers = [](const Graph& of) {
+      const Executable executable(of, 1);
+      RunState state;
+      const std::vector<Value> inputs{wavy({1, 3, 4, 5})};
+      executable.run(inputs, state);
+      return state.plan->layout.slots.size();
+    };
+    Graph needed = graph.maker.graph;
+    needed.outputs.push_back(residual);
+    CHECK(buffers(needed) == buffers(graph.maker.graph) + 1);
+  }
+  SUBCASE("read later") {
+    Residual graph;
+    const auto residual = graph.convolve(2);
+    const auto sum = graph.add_to(residual);
+    graph.maker.output(graph.maker.node("Mul", {sum, graph.maker.node("Exp", {residual})}));
+    graph.maker.output(graph.maker.node("Sub", {sum, residual}));
+    check_residual(graph);
+  }
+  SUBCASE("an output of the graph") {
+    Residual graph;
+    const auto residual = graph.maker.node("Tanh", {graph.convolve(2)});
+    graph.maker.output(residual);
+    graph.maker.output(graph.add_to(residual));
+    check_residual(graph);
+  }
+  SUBCASE("an input of the graph, and a view of one") {
+    Residual graph;
+    graph.maker.output(graph.add_to(graph.x));
+    const auto shape = graph.maker.constant(Tensor::from<std::int64_t>({1, 3, 5, 4}, {4}));
+    const auto back = graph.maker.constant(Tensor::from<std::int64_t>({1, 3, 4, 5}, {4}));
+    const auto view = graph.maker.node("Reshape", {graph.x, shape});
+    graph.maker.output(graph.add_to(graph.maker.node("Reshape", {view, back})));
+    check_residual(graph);
+  }
+  SUBCASE("a view of what is read later") {
+    Residual graph;
+    const auto before = graph.maker.node("Exp", {graph.convolve(2)});
+    const auto order = std::vector<std::int64_t>{0, 1, 3, 2};
+    const auto turned = graph.maker.node("Transpose", {before}, {{"perm", order}});
+    const auto view = graph.maker.node("Transpose", {turned}, {{"perm", order}});
+    graph.maker.output(graph.add_to(view));
+    graph.maker.output(graph.maker.node("Neg", {turned}));
+    check_residual(graph);
+  }
+  SUBCASE("the source of the convolution too") {
+    Residual graph;
+    const auto source = graph.maker.node("Exp", {graph.convolve(2)});
+    const auto conv =
+        graph.maker.node("Conv", {source, graph.maker.constant(wavy({3, 3, 1, 1}, 4))});
+    graph.maker.output(graph.maker.node("Add", {conv, source}));
+    check_residual(graph);
+  }
+  SUBCASE("a constant, and what a plan keeps") {
+    Residual graph;
+    Tensor rows = ops::in_layout(wavy({1, 3, 4, 5}, 5), DType::f32, ops::Layout::channels_last);
+    graph.maker.output(graph.add_to(graph.maker.constant(rows)));
+    const auto shape = graph.maker.node("Shape", {graph.x});
+    graph.maker.output(graph.add_to(graph.maker.node("ConstantOfShape", {shape})));
+    check_residual(graph);
+  }
 }
 
 TEST_CASE("plans are bounded, whatever the number of shapes") {

@@ -88,6 +88,38 @@ TEST_CASE("a packed convolution applies its steps in order, whatever the layouts
   }
 }
 
+TEST_CASE("a packed convolution adds what lies where its result goes") {
+  using Kind = ops::Step::Kind;
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    for (const Shape& kernel : {Shape{13, 16, 1, 1}, Shape{13, 16, 3, 3}}) {
+      CAPTURE(to_string(dtype));
+      CAPTURE(to_string(kernel));
+      const std::int64_t pad = kernel[2] / 2;
+      const Tensor x = hashed_tensor(1, {2, 16, 7, 9}, dtype);
+      const Tensor residual = hashed_tensor(4, {2, 13, 7, 9}, dtype);
+      const Tensor other = hashed_tensor(5, {13, 1, 1}, dtype);
+      ops::ConvSpec spec{.weight = hashed_tensor(2, kernel, dtype),
+                         .options = {.pads_begin = {pad, pad}, .pads_end = {pad, pad}}};
+      spec.steps = {{Kind::add}, {Kind::relu}, {Kind::mul}};
+      const ops::PackedConv conv(spec);
+      for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
+        const std::vector<Tensor> apart{residual, other};
+        const Tensor expected = conv(x, layout, apart);
+        for (const auto& implementation : ops::conv_implementations()) {
+          const Tensor place = ops::empty_in(layout, residual.shape(), dtype);
+          ops::copy_into(residual, place);
+          const ops::ConvArgs args{conv.impl(), x, place, {place, other.reshape({1, 13, 1, 1})}};
+          if (!implementation.run(args)) continue;
+          CAPTURE(implementation.name);
+          const std::string wrong =
+              difference(place.contiguous(), expected.contiguous(), kernel.numel() / 13);
+          CHECK_MESSAGE(wrong.empty(), wrong);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a packed convolution takes sources of many shapes, and from many threads") {
   const Tensor weight = hashed_tensor(2, {3, 2, 3});
   const ops::PackedConv conv({.weight = weight});

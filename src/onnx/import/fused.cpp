@@ -72,20 +72,41 @@ class FusedConv final : public Kernel {
       : plain_(spec), fused_(with_steps(spec, steps)), steps_(std::move(steps)) {}
 
   void run(const Inputs& in, Outputs& out) const override {
-    constexpr std::size_t kFirstOperand = 3;
-    const std::vector<Tensor> operands = in.tensors(kFirstOperand);
     const Shape result = fused_.result_shape(in[0].shape());
+    const std::optional<Tensor> spent = spent_operand(in, result);
+    const std::vector<Tensor> operands = in.tensors(kFirstOperand);
     const auto fits = [&](const Tensor& operand) {
       return operand.dtype() == in[0].dtype() && broadcasts_to(operand.shape(), result);
     };
-    if (std::ranges::all_of(operands, fits)) {
-      out.set(0, fused_(in[0], ops::Layout::channels_last, operands));
-    } else {
+    if (!std::ranges::all_of(operands, fits)) {
       out.set(0, apply_all(steps_, plain_(in[0], ops::Layout::channels_last), operands));
+    } else if (spent) {
+      fused_.run(in[0], *spent, operands);
+      out.set(0, *spent);
+    } else {
+      out.set(0, fused_(in[0], ops::Layout::channels_last, operands));
     }
   }
 
  private:
+  static constexpr std::size_t kFirstOperand = 3;
+
+  /// What is added for the last time it is read, and lies as the result would: it becomes it.
+  std::optional<Tensor> spent_operand(const Inputs& in, const Shape& result) const {
+    std::size_t input = kFirstOperand;
+    for (const Step& step : steps_) {
+      if (!step.has_operand()) continue;
+      if (step.kind == Step::Kind::add && in.may_overwrite(input)) {
+        const Tensor& operand = in[input];
+        if (operand.shape() == result && operand.dtype() == in[0].dtype() &&
+            ops::is_channels_last(operand))
+          return operand;
+      }
+      ++input;
+    }
+    return std::nullopt;
+  }
+
   static ops::ConvSpec with_steps(ops::ConvSpec spec, const std::vector<Step>& steps) {
     spec.steps = steps;
     return spec;
