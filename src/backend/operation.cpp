@@ -145,20 +145,41 @@ Operation::~Operation() = default;
 
 std::string Operation::kernel() const { return impl_->kernel; }
 
-std::shared_ptr<const std::byte> Operation::pack(const void* weights) const {
-  if (!impl_->plain_weights) fail(ErrorCode::internal, "operation: has no weights to pack");
-  const auto packed = allocate_buffer(impl_->packed_weights.get_size());
+namespace {
+
+void reorder_weights(const dnnl::memory::desc& from, const void* src, const dnnl::memory::desc& to,
+                     void* dst) {
   const TeamScope team;
   try {
-    dnnl::memory from(*impl_->plain_weights, cpu_engine(), const_cast<void*>(weights));
-    dnnl::memory to(impl_->packed_weights, cpu_engine(), packed.get());
-    dnnl::reorder(from, to).execute(thread_stream(), from, to);
+    dnnl::memory source(from, cpu_engine(), const_cast<void*>(src));
+    dnnl::memory result(to, cpu_engine(), dst);
+    dnnl::reorder(source, result).execute(thread_stream(), source, result);
     thread_stream().wait();
   } catch (const dnnl::error& error) {
     check(error.status, "packing weights");
     throw;
   }
+}
+
+}  // namespace
+
+std::shared_ptr<const std::byte> Operation::pack(const void* weights) const {
+  if (!impl_->plain_weights) fail(ErrorCode::internal, "operation: has no weights to pack");
+  const auto packed = allocate_buffer(impl_->packed_weights.get_size());
+  reorder_weights(*impl_->plain_weights, weights, impl_->packed_weights, packed.get());
   return packed;
+}
+
+bool Operation::can_unpack() const {
+  if (!impl_->plain_weights) return false;
+  const dnnl::reorder::primitive_desc found(cpu_engine(), impl_->packed_weights, cpu_engine(),
+                                            *impl_->plain_weights, {}, /*allow_empty=*/true);
+  return found.get(true) != nullptr;
+}
+
+void Operation::unpack(const std::byte* packed, void* weights) const {
+  if (!impl_->plain_weights) fail(ErrorCode::internal, "operation: has no weights to unpack");
+  reorder_weights(impl_->packed_weights, packed, *impl_->plain_weights, weights);
 }
 
 bool Operation::packs_as(const Operation& other) const {

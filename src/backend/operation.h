@@ -187,6 +187,10 @@ class Operation {
   }
   /// The weights, which lie as the description says, laid out for `run`. Throws: `out_of_memory`.
   std::shared_ptr<const std::byte> pack(const void* weights) const;
+  /// Whether `unpack` gives back what `pack` was given.
+  bool can_unpack() const;
+  /// Undoes `pack`. Throws: `out_of_memory`.
+  void unpack(const std::byte* packed, void* weights) const;
   /// Whether what `pack` gave for `other` is what it would give for this operation.
   bool packs_as(const Operation& other) const;
   /// Name of the kernel that oneDNN chose, "brg:avx512_core_bf16".

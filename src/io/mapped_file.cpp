@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 
 #include "core/error.h"
@@ -49,7 +50,21 @@ FileBytes map_file(const std::string& path) {
   if (address == MAP_FAILED) fail_with_errno(path);
   const std::shared_ptr<const void> owner(
       address, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); });
-  return {path, {static_cast<const std::byte*>(address), size}, owner};
+  return {path, {static_cast<const std::byte*>(address), size}, owner, true};
+}
+
+void release_pages(const FileBytes& file, std::span<const std::byte> part) noexcept {
+  if (!file.is_mapped) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
+  const std::uintptr_t first = (begin + page - 1) / page * page;  // others share the pages around
+  const std::uintptr_t last = (begin + part.size()) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+std::shared_ptr<const void> owner_of(const FileBytes& file, std::span<const std::byte> part) {
+  if (!file.is_mapped) return file.owner;
+  return {part.data(), [file, part](const void*) { release_pages(file, part); }};
 }
 
 }  // namespace quern::io

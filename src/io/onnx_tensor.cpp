@@ -107,7 +107,7 @@ class Builder {
     if (dtype_ == DType::string) return {fields_.name, from_strings()};
     if (fields_.raw_data) {
       const auto* data = reinterpret_cast<const std::byte*>(fields_.raw_data->data());
-      return {fields_.name, from_bytes({data, fields_.raw_data->size()}, source_.file.owner)};
+      return {fields_.name, from_bytes({data, fields_.raw_data->size()}, source_.file)};
     }
     return {fields_.name, from_typed_field()};
   }
@@ -125,7 +125,7 @@ class Builder {
     return static_cast<int>(8 * size_of(dtype_));
   }
 
-  Tensor from_bytes(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+  Tensor from_bytes(std::span<const std::byte> bytes, const FileBytes& file) {
     const auto width = static_cast<std::size_t>(bits());
     const std::size_t expected =
         width >= 8 ? count_ * (width / 8) : (count_ + 8 / width - 1) / (8 / width);
@@ -135,11 +135,13 @@ class Builder {
     if (width < 8) return unpack(bytes, width);
     if (dtype_ == DType::boolean) return booleans(bytes);
     const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(dtype_) == 0;
-    if (aligned && owner != nullptr) {
-      return Tensor::view_of(const_cast<std::byte*>(bytes.data()), count_, dtype_, shape_, owner);
+    if (aligned && file.owner != nullptr) {
+      return Tensor::view_of(const_cast<std::byte*>(bytes.data()), count_, dtype_, shape_,
+                             owner_of(file, bytes));
     }
     Tensor tensor = Tensor::empty(shape_, dtype_);
     if (!bytes.empty()) std::memcpy(tensor.mutable_raw(), bytes.data(), bytes.size());
+    release_pages(file, bytes);
     return tensor;
   }
 
@@ -242,7 +244,7 @@ class Builder {
     const std::size_t length = external_number("length", file.bytes.size() - start);
     if (length > file.bytes.size() - start)
       fail_here("external data: {} bytes at {} pass the end of \"{}\"", length, start, location);
-    return from_bytes(file.bytes.subspan(start, length), file.owner);
+    return from_bytes(file.bytes.subspan(start, length), file);
   }
 
   // The path of a data file, which must lie within the model's folder, links followed.

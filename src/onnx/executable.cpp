@@ -144,7 +144,25 @@ Executable::Executable(Graph graph, std::size_t max_plans, std::int64_t max_subg
     : graph_(std::move(graph)), max_subgraph_runs_(max_subgraph_runs) {
   if (max_plans > 0) plans_ = std::make_unique<PlanCache>(max_plans);
   bind();
+  release_constants();
   find_last_uses();
+}
+
+/// Lets go of the elements of constants that only kernels had a use for, when they were made.
+void Executable::release_constants() {
+  std::vector<bool> read(graph_.values.size(), false);
+  const auto note = [&](ValueId id) {
+    if (id != kAbsent) read[static_cast<std::size_t>(id)] = true;
+  };
+  std::ranges::for_each(graph_.outputs, note);
+  for (const Step& step : steps_) {
+    for (std::size_t i = 0; i < step.node->inputs.size(); ++i) {
+      if (step.kernel->reads(i)) note(step.node->inputs[i]);
+    }
+  }
+  for (std::size_t i = 0; i < graph_.values.size(); ++i) {
+    if (graph_.values[i].constant && !read[i]) graph_.values[i].constant = Value();
+  }
 }
 
 void Executable::bind() {

@@ -53,6 +53,7 @@ class Executable {
   };
 
   void bind();
+  void release_constants();
   void find_last_uses();
   std::uint64_t last_reads(const Step& step) const;
   void run_step(const Step& step, std::vector<Value>& values, const Plan* plan) const;

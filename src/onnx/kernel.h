@@ -70,6 +70,9 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual void run(const Inputs& in, Outputs& out) const = 0;
+  /// False of a constant input that the kernel has taken in when it was made: `run` need not be
+  /// given it.
+  virtual bool reads(std::size_t) const { return true; }
 };
 using KernelPtr = std::unique_ptr<const Kernel>;
 

@@ -165,10 +165,13 @@ std::shared_ptr<const Model::Impl> Model::Impl::read(const io::FileBytes& file,
   require(options.max_subgraph_runs >= 0, "load: max_subgraph_runs is {}, expected 0 or more",
           options.max_subgraph_runs);
   require(options.max_plans > 0, "load: max_plans is {}, expected 1 or more", options.max_plans);
-  const proto::ModelProto source = proto::read_model(file, folder);
-  Graph graph = build_graph(source);
   auto impl = std::make_shared<Impl>();
-  impl->info = describe(source, graph);
+  Graph graph = [&] {
+    const proto::ModelProto source = proto::read_model(file, folder);
+    Graph built = build_graph(source);
+    impl->info = describe(source, built);
+    return built;
+  }();
   if (options.optimise) optimise(graph);
   if (options.precision == Precision::bf16 && ops::has_fast_bf16()) lower_precision(graph);
   impl->executable = std::make_unique<const Executable>(

@@ -33,12 +33,12 @@ bool is_byte(DType dtype) { return dtype == DType::i8 || dtype == DType::u8; }
 }  // namespace
 
 struct ByteConv::Impl {
-  Tensor weight;                   // i8, contiguous
-  std::vector<std::int32_t> zero;  // of one element or `out`; empty: 0
+  std::shared_ptr<ConstantWeight> weight;  // i8
+  std::vector<std::int32_t> zero;          // of one element or `out`; empty: 0
   std::int64_t groups = 1;
   backend::Window window;
 
-  std::int64_t channels_out() const { return weight.dim(0); }
+  std::int64_t channels_out() const { return weight->shape()[0]; }
   Prepared prepared_for(const ByteConvArgs& args) const;
 
  private:
@@ -58,14 +58,14 @@ Prepared ByteConv::Impl::prepared_for(const ByteConvArgs& args) const {
                          .zero = store != nullptr
                                      ? static_cast<float>(single_zero("qlinear_conv", store->zero))
                                      : 0.f};
-  return prepared_.find_or_prepare(
-      wanted, [&] { return backend::try_prepare(describe(wanted, args.dst.shape())); },
-      [&] { return weight; });
+  return prepared_.find_or_prepare(wanted, *weight, DType::i8, [&] {
+    return backend::try_prepare(describe(wanted, args.dst.shape()));
+  });
 }
 
 backend::ConvDesc ByteConv::Impl::describe(const Signature& wanted, const Shape& dst) const {
   backend::ConvDesc desc{.src = backend::channels_last_desc(wanted.src_dtype, wanted.src),
-                         .weights = backend::dense_desc(DType::i8, weight.shape()),
+                         .weights = backend::dense_desc(DType::i8, weight->shape()),
                          .dst = backend::channels_last_desc(wanted.dst_dtype, dst),
                          .bias = {},
                          .window = window,
@@ -115,7 +115,7 @@ bool run_onednn(const ByteConvArgs& args) {
 }
 
 Tensor convolve(const ByteConvArgs& args) {
-  const Tensor& weight = args.conv.weight;
+  const Tensor weight = args.conv.weight->elements();
   const Shape& shape = args.dst.shape();
   Tensor dst = Tensor::empty(shape, DType::i32);
   const Shape& sizes = weight.shape();
@@ -205,7 +205,7 @@ ByteConv::ByteConv(const Tensor& weight, const std::optional<Tensor>& zero_point
   require(options.groups > 0 && weight.dim(0) % options.groups == 0,
           "conv_integer: {} groups do not divide the first size of weight {}", options.groups,
           weight.shape());
-  impl->weight = as_signed(weight);
+  impl->weight = std::make_shared<ConstantWeight>(as_signed(weight));
   impl->groups = options.groups;
   impl->window = resolve_window("conv_integer", rank, options.strides, options.dilations,
                                 options.pads_begin, options.pads_end);
@@ -214,21 +214,20 @@ ByteConv::ByteConv(const Tensor& weight, const std::optional<Tensor>& zero_point
 }
 
 Shape ByteConv::result_shape(const Shape& src) const {
-  const Tensor& weight = impl_->weight;
+  const Shape& weight = impl_->weight->shape();
   const backend::Window& window = impl_->window;
-  require(src.rank() == weight.rank(), "conv_integer: source {} for weight {}", src,
-          weight.shape());
-  require(src[1] == weight.dim(1) * impl_->groups,
+  require(src.rank() == weight.rank(), "conv_integer: source {} for weight {}", src, weight);
+  require(src[1] == weight[1] * impl_->groups,
           "conv_integer: source {} has {} channels, expected {}", src, src[1],
-          weight.dim(1) * impl_->groups);
-  Shape dst{src[0], weight.dim(0)};
+          weight[1] * impl_->groups);
+  Shape dst{src[0], weight[0]};
   for (int axis = 0; axis < src.rank() - 2; ++axis) {
-    const std::int64_t reach = window.dilations[axis] * (weight.dim(axis + 2) - 1) + 1;
+    const std::int64_t reach = window.dilations[axis] * (weight[axis + 2] - 1) + 1;
     const std::int64_t room =
         src[axis + 2] + window.pads_begin[axis] + window.pads_end[axis] - reach;
     require(room >= 0 && src[axis + 2] > 0,
-            "conv_integer: source {} is too small for weight {}: spatial axis {}", src,
-            weight.shape(), axis);
+            "conv_integer: source {} is too small for weight {}: spatial axis {}", src, weight,
+            axis);
     dst.push_back(room / window.strides[axis] + 1);
   }
   return dst;

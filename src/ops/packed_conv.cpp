@@ -1,6 +1,7 @@
 #include "ops/packed_conv.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/buffer.h"
 #include "core/parallel.h"
@@ -38,16 +39,17 @@ backend::TensorDesc describe_in(Layout layout, const Tensor& x) {
 }  // namespace
 
 struct PackedConv::Impl {
-  ConvSpec spec;
+  ConvSpec spec;  // its weight is here:
+  std::shared_ptr<ConstantWeight> weight;
   backend::Window window;
   Shape output_padding;
 
   const char* name() const { return name_of(spec); }
   std::int64_t channels_out() const {
-    return spec.transposed ? spec.weight.dim(1) * spec.options.groups : spec.weight.dim(0);
+    return spec.transposed ? weight->shape()[1] * spec.options.groups : weight->shape()[0];
   }
   std::int64_t channels_in() const {
-    return spec.transposed ? spec.weight.dim(0) : spec.weight.dim(1) * spec.options.groups;
+    return spec.transposed ? weight->shape()[0] : weight->shape()[1] * spec.options.groups;
   }
   Prepared prepared_for(const ConvArgs& args, DType dtype) const;
 
@@ -118,11 +120,11 @@ bool run_onednn(const ConvArgs& args) {
 template <class T>
 void convolve(const ConvArgs& args, const Tensor& src_tensor, Tensor& dst_tensor) {
   const ConvSpec& spec = args.conv.spec;
-  const Shape& sizes = spec.weight.shape();
+  const Shape& sizes = args.conv.weight->shape();
   const WindowLoops loops(args.src.shape(), args.dst.shape(),
                           Shape(std::span(sizes.begin() + 2, sizes.end())), args.conv.window,
                           spec.transposed);
-  const Tensor weights = spec.weight.cast(dtype_of<T>).contiguous();
+  const Tensor weights = args.conv.weight->elements().cast(dtype_of<T>).contiguous();
   const Tensor biases = spec.bias ? spec.bias->cast(dtype_of<T>)
                                   : Tensor::zeros({args.conv.channels_out()}, dtype_of<T>);
   const T* src = src_tensor.data<T>().data();
@@ -203,14 +205,13 @@ Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype) const
   ConvSignature wanted{args.src.shape(), dtype, {}, summed_operand(args, dtype)};
   for (const Tensor& operand : args.operands)
     wanted.operands.emplace_back(operand.dtype(), operand.shape());
-  return prepared_.find_or_prepare(
-      wanted, [&] { return backend::try_prepare(describe(args, dtype)); },
-      [&] { return spec.weight.cast(dtype).contiguous(); });
+  return prepared_.find_or_prepare(wanted, *weight, dtype,
+                                   [&] { return backend::try_prepare(describe(args, dtype)); });
 }
 
 backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype) const {
   backend::ConvDesc desc{.src = backend::channels_last_desc(dtype, args.src.shape()),
-                         .weights = backend::dense_desc(dtype, spec.weight.shape()),
+                         .weights = backend::dense_desc(dtype, weight->shape()),
                          .dst = backend::channels_last_desc(dtype, args.dst.shape()),
                          .bias = {},
                          .window = window,
@@ -256,6 +257,7 @@ PackedConv::PackedConv(ConvSpec spec) {
                                 options.pads_end);
   impl->output_padding = resolve_values(name, "output_padding", rank, spec.output_padding, 0, 0);
   require(operand_count(spec.steps) <= 4, "{}: more than 4 steps with an operand", name);
+  impl->weight = std::make_shared<ConstantWeight>(std::exchange(spec.weight, {}));
   impl->spec = std::move(spec);
   const BufferScope heap(nullptr);
   if (impl->spec.bias) {
@@ -268,11 +270,19 @@ PackedConv::PackedConv(ConvSpec spec) {
   impl_ = std::move(impl);
 }
 
-const ConvSpec& PackedConv::spec() const noexcept { return impl_->spec; }
+PackedConv PackedConv::without_steps() const {
+  auto impl = std::make_shared<Impl>();
+  impl->spec = impl_->spec;
+  impl->spec.steps.clear();
+  impl->weight = impl_->weight;
+  impl->window = impl_->window;
+  impl->output_padding = impl_->output_padding;
+  return PackedConv(std::shared_ptr<const Impl>(std::move(impl)));
+}
 
 Shape PackedConv::result_shape(const Shape& src) const {
   const char* name = impl_->name();
-  const Shape& weight = impl_->spec.weight.shape();
+  const Shape& weight = impl_->weight->shape();
   const backend::Window& window = impl_->window;
   require(src.rank() == weight.rank(), "{}: source {} for weight {}", name, src, weight);
   spatial_rank(name, src);

@@ -22,7 +22,8 @@ struct ConvSpec {
   std::vector<Step> steps{};  ///< in order; operands come with each source
 };
 
-/// A convolution whose weight is constant: packed once for each layout that oneDNN's kernels want.
+/// A convolution whose weight is constant: packed once for each layout that oneDNN's kernels want,
+/// and from then on kept in such a layout alone.
 ///
 /// Copies share the packed weights. Safe to use from several threads.
 class PackedConv {
@@ -38,12 +39,15 @@ class PackedConv {
   void run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands = {}) const;
   Tensor operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands = {}) const;
 
-  const ConvSpec& spec() const noexcept;
+  /// The same without its steps; shares the packed weights.
+  PackedConv without_steps() const;
 
   struct Impl;
   const Impl& impl() const noexcept { return *impl_; }
 
  private:
+  explicit PackedConv(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
   std::shared_ptr<const Impl> impl_;
 };
 

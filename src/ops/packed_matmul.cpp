@@ -1,6 +1,7 @@
 #include "ops/packed_matmul.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -26,15 +27,16 @@ using backend::Slot;
 }  // namespace
 
 struct PackedMatMul::Impl {
-  MatMulSpec spec;
+  MatMulSpec spec;  // its weight is here:
+  std::shared_ptr<ConstantWeight> weight;
   mutable PreparedCache<MatMulSignature> prepared;
 
   backend::MatMulDesc describe(const MatMulSignature& wanted) const;
 };
 
 backend::MatMulDesc PackedMatMul::Impl::describe(const MatMulSignature& wanted) const {
-  const std::int64_t in = spec.weight.dim(0);
-  const std::int64_t out = spec.weight.dim(1);
+  const std::int64_t in = weight->shape()[0];
+  const std::int64_t out = weight->shape()[1];
   backend::MatMulDesc desc{.src = backend::dense_desc(wanted.dtype, {wanted.rows, in}),
                            .weights = backend::dense_desc(wanted.dtype, {in, out}),
                            .dst = backend::dense_desc(wanted.dtype, {wanted.rows, out}),
@@ -60,12 +62,21 @@ PackedMatMul::PackedMatMul(MatMulSpec spec) {
           spec.bias ? spec.bias->shape() : Shape{}, out);
   if (spec.bias) spec.bias = spec.bias->cast(DType::f32).contiguous();
   auto impl = std::make_shared<Impl>();
+  impl->weight = std::make_shared<ConstantWeight>(std::exchange(spec.weight, {}));
   impl->spec = std::move(spec);
   impl_ = std::move(impl);
 }
 
-std::int64_t PackedMatMul::in_features() const noexcept { return impl_->spec.weight.shape()[0]; }
-std::int64_t PackedMatMul::out_features() const noexcept { return impl_->spec.weight.shape()[1]; }
+PackedMatMul PackedMatMul::without_steps() const {
+  auto impl = std::make_shared<Impl>();
+  impl->spec = impl_->spec;
+  impl->spec.steps.clear();
+  impl->weight = impl_->weight;
+  return PackedMatMul(std::shared_ptr<const Impl>(std::move(impl)));
+}
+
+std::int64_t PackedMatMul::in_features() const noexcept { return impl_->weight->shape()[0]; }
+std::int64_t PackedMatMul::out_features() const noexcept { return impl_->weight->shape()[1]; }
 
 bool PackedMatMul::takes(const Tensor& x, const Tensor& operand) const {
   if (operand.dtype() != x.dtype()) return false;
@@ -78,7 +89,7 @@ bool PackedMatMul::takes(const Tensor& x, const Tensor& operand) const {
 
 Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operands) const {
   require(x.rank() > 0 && x.dim(-1) == in_features(), "matmul: {} and {} do not fit together",
-          x.shape(), impl_->spec.weight.shape());
+          x.shape(), impl_->weight->shape());
   if (x.dtype() != DType::f32 && x.dtype() != DType::bf16)
     fail(ErrorCode::unsupported, "matmul: expected f32 or bf16, got {}", x.dtype());
   require(static_cast<std::ptrdiff_t>(operands.size()) ==
@@ -101,12 +112,12 @@ Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operand
     const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(dense.size()) - 2;
     arguments.push_back({static_cast<Slot>(slot), dense.back().raw()});
   }
-  const Prepared prepared = impl_->prepared.find_or_prepare(
-      wanted, [&] { return backend::try_prepare(impl_->describe(wanted)); },
-      [&] { return impl_->spec.weight.cast(x.dtype()).contiguous(); });
+  const Prepared prepared = impl_->prepared.find_or_prepare(wanted, *impl_->weight, x.dtype(), [&] {
+    return backend::try_prepare(impl_->describe(wanted));
+  });
   if (!prepared.operation)
     fail(ErrorCode::unsupported, "matmul: no kernel for {} · {} in {}", x.shape(),
-         impl_->spec.weight.shape(), x.dtype());
+         impl_->weight->shape(), x.dtype());
   arguments.push_back({Slot::weights, prepared.weights.get()});
   prepared.operation->run(arguments);
   return dst;

@@ -17,13 +17,17 @@ struct MatMulSpec {
   std::vector<Step> steps{};     ///< in order; operands come with each source
 };
 
-/// x · weight + bias, its constant weight packed once as oneDNN's kernels want it.
+/// x · weight + bias, its constant weight packed once as oneDNN's kernels want it, and from then on
+/// kept in that form alone.
 ///
 /// Copies share the packed weight. Safe to use from several threads.
 class PackedMatMul {
  public:
   /// Throws: `invalid_argument`.
   explicit PackedMatMul(MatMulSpec spec);
+
+  /// The same without its steps; shares the packed weight.
+  PackedMatMul without_steps() const;
 
   std::int64_t in_features() const noexcept;
   std::int64_t out_features() const noexcept;
@@ -35,6 +39,8 @@ class PackedMatMul {
 
  private:
   struct Impl;
+  explicit PackedMatMul(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
   std::shared_ptr<const Impl> impl_;
 };
 

@@ -9,6 +9,7 @@
 #include "backend/operation.h"
 #include "core/buffer.h"
 #include "core/runtime.h"
+#include "ops/constant_weight.h"
 
 namespace quern::ops {
 
@@ -19,16 +20,15 @@ struct Prepared {
   std::shared_ptr<const std::byte> weights;
 };
 
-/// The operations last used with one weight, each for one signature of what they are given; those
-/// that want the weight alike share it. Bounded; thread-safe.
+/// The operations last used with one weight, each for one signature of what they are given.
+/// Bounded; thread-safe.
 template <class Signature>
 class PreparedCache {
  public:
-  /// `prepare()` gives the operation; `weight()` the plain dense weight, asked for where no
-  /// operation that is known has packed it yet.
-  template <class Prepare, class PlainWeight>
-  Prepared find_or_prepare(const Signature& signature, const Prepare& prepare,
-                           const PlainWeight& weight) {
+  /// `prepare()` gives the operation, which takes `weight` in `dtype`.
+  template <class Prepare>
+  Prepared find_or_prepare(const Signature& signature, ConstantWeight& weight, DType dtype,
+                           const Prepare& prepare) {
     const Key key{signature, thread_count()};
     {
       const std::scoped_lock lock(mutex_);
@@ -38,10 +38,9 @@ class PreparedCache {
         return recent_.front().second;
       }
     }
-    const BufferScope heap(nullptr);  // what is packed here outlives the caller's work
+    const BufferScope heap(nullptr);  // what is prepared here outlives the caller's work
     Prepared made{prepare(), nullptr};
-    if (made.operation) made.weights = packed_alike(*made.operation);
-    if (made.operation && !made.weights) made.weights = made.operation->pack(weight().raw());
+    if (made.operation) made.weights = weight.packed_for(made.operation, dtype);
     const std::scoped_lock lock(mutex_);
     recent_.emplace(recent_.begin(), key, made);
     if (recent_.size() > kCapacity) recent_.pop_back();
@@ -56,14 +55,6 @@ class PreparedCache {
     int threads;
     bool operator==(const Key&) const = default;
   };
-
-  std::shared_ptr<const std::byte> packed_alike(const backend::Operation& operation) {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& [key, other] : recent_) {
-      if (other.operation && operation.packs_as(*other.operation)) return other.weights;
-    }
-    return nullptr;
-  }
 
   std::mutex mutex_;
   std::vector<std::pair<Key, Prepared>> recent_;  // most recently used first

@@ -88,6 +88,40 @@ TEST_CASE("operations that want one layout share packed weights") {
   CHECK(!product->packs_as(*first));
 }
 
+TEST_CASE("packed weights come back as they were") {
+  const auto check = [](const auto& desc, const Tensor& weight) {
+    CAPTURE(to_string(weight.shape()));
+    CAPTURE(to_string(weight.dtype()));
+    const auto operation = backend::try_prepare(desc);
+    REQUIRE(operation != nullptr);
+    REQUIRE(operation->can_unpack());
+    Tensor back = Tensor::empty(weight.shape(), weight.dtype());
+    operation->unpack(operation->pack(weight.raw()).get(), back.mutable_raw());
+    CHECK(difference(back, weight, 0).empty());
+  };
+  for (const DType dtype : prepared_floats()) {
+    for (const std::int64_t groups : {1, 13}) {
+      const Tensor weight = hashed_tensor(1, {26, 39 / groups, 3, 3}, dtype);
+      check(backend::ConvDesc{.src = backend::channels_last_desc(dtype, {1, 39, 9, 9}),
+                              .weights = backend::describe(weight),
+                              .dst = backend::channels_last_desc(dtype, {1, 26, 9, 9}),
+                              .bias = {},
+                              .window = window2d(1),
+                              .groups = groups,
+                              .post_ops = {}},
+            weight);
+    }
+    const Tensor matrix = hashed_tensor(2, {129, 127}, dtype);
+    check(backend::MatMulDesc{backend::dense_desc(dtype, {64, 129}),
+                              backend::describe(matrix),
+                              backend::dense_desc(dtype, {64, 127}),
+                              {},
+                              {},
+                              true},
+          matrix);
+  }
+}
+
 TEST_CASE("matmul takes weights that it has packed") {
   for (const DType dtype : prepared_floats()) {
     for (const Shape& shape : {Shape{1, 7, 13}, Shape{5, 129, 127}, Shape{64, 128, 256}}) {

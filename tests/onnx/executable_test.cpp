@@ -165,6 +165,27 @@ TEST_CASE("a residual read for the last time becomes the sum; one that is needed
   }
 }
 
+TEST_CASE("a constant that a kernel packs is kept once, whatever the shapes of a run") {
+  constexpr std::int64_t kSize = 512;
+  const std::int64_t before = buffer_bytes_in_use();
+  Graph graph = [] {
+    GraphMaker maker;
+    const auto product =
+        maker.node("MatMul", {maker.input("x"), maker.constant(wavy({kSize, kSize}))});
+    maker.output(maker.node("Relu", {product}));
+    return std::move(maker.graph);
+  }();
+  optimise(graph);
+  const Executable executable(std::move(graph), 4);
+  RunState state;
+  for (const std::int64_t rows : {1, 7, 16}) {
+    const std::vector<Value> inputs{wavy({rows, kSize})};
+    executable.run(inputs, state);
+  }
+  const auto weight = static_cast<std::int64_t>(kSize * kSize * sizeof(float));
+  CHECK(buffer_bytes_in_use() - before < weight + weight / 2);
+}
+
 TEST_CASE("plans are bounded, whatever the number of shapes") {
   // Each shape is new and smaller than those before, so only plans that are kept can take more.
   const auto grown_after = [](std::size_t max_plans) {

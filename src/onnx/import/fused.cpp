@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "onnx/import/import.h"
 #include "ops/fused_attention.h"
@@ -68,8 +69,12 @@ Tensor apply_all(const std::vector<Step>& steps, Tensor x, std::span<const Tenso
 
 class FusedConv final : public Kernel {
  public:
-  FusedConv(const ops::ConvSpec& spec, std::vector<Step> steps)
-      : plain_(spec), fused_(with_steps(spec, steps)), steps_(std::move(steps)) {}
+  FusedConv(ops::ConvSpec spec, std::vector<Step> steps)
+      : steps_(steps),
+        fused_(with_steps(std::move(spec), std::move(steps))),
+        plain_(fused_.without_steps()) {}
+
+  bool reads(std::size_t input) const override { return input != 1 && input != 2; }
 
   void run(const Inputs& in, Outputs& out) const override {
     const Shape result = fused_.result_shape(in[0].shape());
@@ -107,8 +112,8 @@ class FusedConv final : public Kernel {
     return std::nullopt;
   }
 
-  static ops::ConvSpec with_steps(ops::ConvSpec spec, const std::vector<Step>& steps) {
-    spec.steps = steps;
+  static ops::ConvSpec with_steps(ops::ConvSpec spec, std::vector<Step> steps) {
+    spec.steps = std::move(steps);
     return spec;
   }
   static bool broadcasts_to(const Shape& from, const Shape& to) {
@@ -120,8 +125,8 @@ class FusedConv final : public Kernel {
     return true;
   }
 
-  ops::PackedConv plain_, fused_;
   std::vector<Step> steps_;
+  ops::PackedConv fused_, plain_;
 };
 
 ops::ConvSpec conv_spec(const Node& node, const Graph& graph) {
@@ -144,8 +149,12 @@ KernelPtr conv(const Node& node, const ImportContext& context) {
 
 class Linear final : public Kernel {
  public:
-  Linear(const ops::MatMulSpec& spec, std::vector<Step> steps)
-      : plain_(spec), fused_(with_steps(spec, steps)), steps_(std::move(steps)) {}
+  Linear(ops::MatMulSpec spec, std::vector<Step> steps)
+      : steps_(steps),
+        fused_(with_steps(std::move(spec), std::move(steps))),
+        plain_(fused_.without_steps()) {}
+
+  bool reads(std::size_t input) const override { return input != 1 && input != 2; }
 
   void run(const Inputs& in, Outputs& out) const override {
     constexpr std::size_t kFirstOperand = 3;
@@ -159,20 +168,20 @@ class Linear final : public Kernel {
   }
 
  private:
-  static ops::MatMulSpec with_steps(ops::MatMulSpec spec, const std::vector<Step>& steps) {
-    spec.steps = steps;
+  static ops::MatMulSpec with_steps(ops::MatMulSpec spec, std::vector<Step> steps) {
+    spec.steps = std::move(steps);
     return spec;
   }
 
-  ops::PackedMatMul plain_, fused_;
   std::vector<Step> steps_;
+  ops::PackedMatMul fused_, plain_;
 };
 
 KernelPtr linear(const Node& node, const ImportContext& context) {
   ops::MatMulSpec spec{.weight = *context.graph.constant(node.input(1))};
   const Tensor* bias = context.graph.constant(node.input(2));
   if (bias != nullptr) spec.bias = *bias;
-  return std::make_unique<const Linear>(spec, steps_of(node));
+  return std::make_unique<const Linear>(std::move(spec), steps_of(node));
 }
 
 KernelPtr plain_attention(const Node& node, const ImportContext&) {
