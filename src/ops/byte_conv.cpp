@@ -18,13 +18,11 @@ namespace {
 using backend::PostOp;
 using backend::Slot;
 
-/// What a source and its result decide of an operation.
+/// What a source decides of an operation.
 struct Signature {
   Shape src;
-  DType src_dtype, dst_dtype;
+  DType src_dtype;
   bool src_zero_point, has_bias;
-  std::vector<float> multiplier;
-  float zero;  // of the result
   bool operator==(const Signature&) const = default;
 };
 
@@ -37,55 +35,82 @@ struct ByteConv::Impl {
   std::vector<std::int32_t> zero;          // of one element or `out`; empty: 0
   std::int64_t groups = 1;
   backend::Window window;
+  std::optional<ByteStore> store;  // none: results are i32
+  std::optional<Tensor> bias;      // the store's, in f32
+  // The same less what the zero point of sources adds to each sum, where that is exact.
+  std::optional<Tensor> shifted_bias;
+  std::int32_t shift = 0;
 
   std::int64_t channels_out() const { return weight->shape()[0]; }
+  DType result_dtype() const { return store ? store->zero.dtype() : DType::i32; }
+  bool is_shifted(const ByteConvArgs& args) const { return shifted_bias && args.x_zero == shift; }
+  const std::optional<Tensor>& bias_for(const ByteConvArgs& args) const {
+    return is_shifted(args) ? shifted_bias : bias;
+  }
+  bool subtracts_zero_point(const ByteConvArgs& args) const {
+    return args.x_zero != 0 && !is_shifted(args);
+  }
+  void shift_bias(std::int32_t x_zero);
   Prepared prepared_for(const ByteConvArgs& args) const;
 
  private:
-  backend::ConvDesc describe(const Signature& wanted, const Shape& dst) const;
+  backend::ConvDesc describe(const ByteConvArgs& args) const;
 
   mutable PreparedCache<Signature> prepared_;
 };
 
 Prepared ByteConv::Impl::prepared_for(const ByteConvArgs& args) const {
-  const ByteStore* store = args.store;
-  const Signature wanted{.src = args.x.shape(),
-                         .src_dtype = args.x.dtype(),
-                         .dst_dtype = args.dst.dtype(),
-                         .src_zero_point = args.x_zero != 0,
-                         .has_bias = store != nullptr && store->bias.has_value(),
-                         .multiplier = store != nullptr ? store->multiplier : std::vector<float>(),
-                         .zero = store != nullptr
-                                     ? static_cast<float>(single_zero("qlinear_conv", store->zero))
-                                     : 0.f};
-  return prepared_.find_or_prepare(wanted, *weight, DType::i8, [&] {
-    return backend::try_prepare(describe(wanted, args.dst.shape()));
-  });
+  const Signature wanted{args.x.shape(), args.x.dtype(), subtracts_zero_point(args),
+                         bias_for(args).has_value()};
+  return prepared_.find_or_prepare(wanted, *weight, DType::i8,
+                                   [&] { return backend::try_prepare(describe(args)); });
 }
 
-backend::ConvDesc ByteConv::Impl::describe(const Signature& wanted, const Shape& dst) const {
-  backend::ConvDesc desc{.src = backend::channels_last_desc(wanted.src_dtype, wanted.src),
+/// Without pads every sum has the same products of the zero point: those with a filter's elements.
+void ByteConv::Impl::shift_bias(std::int32_t x_zero) {
+  constexpr float kExact = 1 << 24;
+  const auto is_zero = [](std::int64_t pad) { return pad == 0; };
+  const bool pads = !std::ranges::all_of(window.pads_begin, is_zero) ||
+                    !std::ranges::all_of(window.pads_end, is_zero);
+  if (x_zero == 0 || pads || !zero.empty()) return;
+  const Tensor rows = weight->elements().reshape({channels_out(), -1});
+  const int within[] = {1};
+  const Tensor sums = sum(rows, within).cast(DType::f64);
+  const Tensor products = mul(sums, Tensor::scalar(-static_cast<double>(x_zero)));
+  const Tensor shifted = bias ? add(products, bias->cast(DType::f64)) : products;
+  for (const double value : shifted.data<double>()) {
+    if (std::abs(value) > kExact) return;
+  }
+  shifted_bias = shifted.cast(DType::f32);
+  shift = x_zero;
+}
+
+backend::ConvDesc ByteConv::Impl::describe(const ByteConvArgs& args) const {
+  const Shape& dst = args.dst.shape();
+  backend::ConvDesc desc{.src = backend::channels_last_desc(args.x.dtype(), args.x.shape()),
                          .weights = backend::dense_desc(DType::i8, weight->shape()),
-                         .dst = backend::channels_last_desc(wanted.dst_dtype, dst),
+                         .dst = backend::channels_last_desc(args.dst.dtype(), dst),
                          .bias = {},
                          .window = window,
                          .groups = groups,
-                         .src_zero_point = wanted.src_zero_point,
+                         .src_zero_point = subtracts_zero_point(args),
                          .post_ops = {}};
-  if (wanted.has_bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
+  if (bias_for(args)) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
+  if (!store) return desc;
   if (backend::scales_results()) {
-    desc.scales = wanted.multiplier;
-  } else if (!wanted.multiplier.empty()) {
+    desc.scales = store->multiplier;
+  } else {
     Shape channels = Shape::filled(dst.rank(), 1);
     channels[1] = channels_out();
     desc.post_ops.push_back(
         PostOp::with(backend::Binary::mul, backend::dense_desc(DType::f32, channels)));
   }
+  const auto zero_point = static_cast<float>(single_zero("qlinear_conv", store->zero));
   // Halves are rounded before the zero point is added, which an even one does not change.
-  if (std::fmod(wanted.zero, 2.f) != 0.f)
+  if (std::fmod(zero_point, 2.f) != 0.f)
     desc.post_ops.push_back(PostOp::apply(backend::Eltwise::round));
-  if (wanted.zero != 0.f)
-    desc.post_ops.push_back(PostOp::apply(backend::Eltwise::linear, 1.f, wanted.zero));
+  if (zero_point != 0.f)
+    desc.post_ops.push_back(PostOp::apply(backend::Eltwise::linear, 1.f, zero_point));
   return desc;
 }
 
@@ -101,14 +126,12 @@ bool run_onednn(const ByteConvArgs& args) {
       in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), args.dst.dtype());
   std::vector<backend::Argument> arguments{
       {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
-  if (args.x_zero != 0) arguments.push_back({Slot::src_zero_point, &args.x_zero});
-  if (args.store != nullptr && !backend::scales_results())
-    arguments.push_back({Slot::post_op0, args.store->multiplier.data()});
-  Tensor bias;
-  if (args.store != nullptr && args.store->bias) {
-    bias = args.store->bias->cast(DType::f32).contiguous();
-    arguments.push_back({Slot::bias, bias.raw()});
-  }
+  if (args.conv.subtracts_zero_point(args))
+    arguments.push_back({Slot::src_zero_point, &args.x_zero});
+  const std::optional<ByteStore>& store = args.conv.store;
+  if (store && !backend::scales_results())
+    arguments.push_back({Slot::post_op0, store->multiplier.data()});
+  if (const auto& bias = args.conv.bias_for(args)) arguments.push_back({Slot::bias, bias->raw()});
   packed.operation->run(arguments);
   if (!in_place) copy_into(dst, args.dst);
   return true;
@@ -155,14 +178,13 @@ Tensor convolve(const ByteConvArgs& args) {
 
 bool run_reference(const ByteConvArgs& args) {
   Tensor acc = convolve(args);
-  const ByteStore* store = args.store;
-  if (store != nullptr && store->bias) {
+  const std::optional<ByteStore>& store = args.conv.store;
+  if (store && store->bias) {
     Shape channels = Shape::filled(acc.rank(), 1);
     channels[1] = acc.dim(1);
     acc = add(acc, store->bias->reshape(channels));
   }
-  if (store != nullptr)
-    acc = requantize(acc, Tensor::from(store->multiplier, {acc.dim(1)}), 1, store->zero);
+  if (store) acc = requantize(acc, Tensor::from(store->multiplier, {acc.dim(1)}), 1, store->zero);
   copy_into(acc, args.dst);
   return true;
 }
@@ -170,30 +192,39 @@ bool run_reference(const ByteConvArgs& args) {
 constexpr Implementation<ByteConvArgs> kImplementations[] = {{"onednn", run_onednn},
                                                              {"reference", run_reference}};
 
-float single_scale(const char* what, const Tensor& scale) {
-  require(scale.numel() == 1, "qlinear_conv: expected one scale of the {}, got {}", what,
+float single_scale(const char* operation, const char* what, const Tensor& scale) {
+  require(scale.numel() == 1, "{}: expected one scale of the {}, got {}", operation, what,
           scale.shape());
   return scale.cast(DType::f32).reshape({}).item<float>();
-}
-
-std::vector<float> multipliers(const Quantized& x, const Tensor& weight_scale,
-                               const Quantization& y, std::int64_t out) {
-  require(weight_scale.numel() == 1 || weight_scale.shape() == Shape{out},
-          "qlinear_conv: expected a weight scale [1] or [{}], got {}", out, weight_scale.shape());
-  const float x_scale = single_scale("source", x.scale);
-  const float y_scale = single_scale("result", y.scale);
-  const Tensor scales = weight_scale.cast(DType::f32).contiguous();
-  const std::size_t step = scales.numel() == 1 ? 0 : 1;
-  std::vector<float> products(static_cast<std::size_t>(out));
-  for (std::size_t i = 0; i < products.size(); ++i)
-    products[i] = x_scale * scales.data<float>()[i * step] / y_scale;
-  return products;
 }
 
 }  // namespace
 
 std::span<const Implementation<ByteConvArgs>> byte_conv_implementations() {
   return kImplementations;
+}
+
+bool convolves_bytes() { return backend::has_exact_bytes(); }
+
+ByteStore ByteStore::of(const char* operation, const Tensor& x_scale, const Tensor& weight_scale,
+                        const std::optional<Tensor>& bias, const Quantization& y,
+                        std::int64_t out) {
+  require(weight_scale.numel() == 1 || weight_scale.shape() == Shape{out},
+          "{}: expected a weight scale [1] or [{}], got {}", operation, out, weight_scale.shape());
+  const DType dtype = y.zero_point.dtype();
+  require(is_byte(dtype) && y.zero_point.numel() == 1,
+          "{}: expected one zero point i8 or u8 of the result, got {} {}", operation, dtype,
+          y.zero_point.shape());
+  require(!bias || (bias->shape() == Shape{out} && bias->dtype() == DType::i32),
+          "{}: expected a bias [{}] i32", operation, out);
+  const float source = single_scale(operation, "source", x_scale);
+  const float result = single_scale(operation, "result", y.scale);
+  const Tensor scales = weight_scale.cast(DType::f32).contiguous();
+  const std::size_t step = scales.numel() == 1 ? 0 : 1;
+  ByteStore store{std::vector<float>(static_cast<std::size_t>(out)), bias, y.zero_point};
+  for (std::size_t i = 0; i < store.multiplier.size(); ++i)
+    store.multiplier[i] = source * scales.data<float>()[i * step] / result;
+  return store;
 }
 
 ByteConv::ByteConv(const Tensor& weight, const std::optional<Tensor>& zero_point,
@@ -233,30 +264,23 @@ Shape ByteConv::result_shape(const Shape& src) const {
   return dst;
 }
 
-Tensor ByteConv::operator()(const Tensor& x, std::int32_t x_zero, Layout layout) const {
-  require(is_byte(x.dtype()), "conv_integer: expected i8 or u8, got {}", x.dtype());
-  const Tensor dst = empty_in(layout, result_shape(x.shape()), DType::i32);
-  if (dst.numel() > 0)
-    run_first(byte_conv_implementations(), ByteConvArgs{*impl_, x, x_zero, nullptr, dst});
-  return dst;
+ByteConv ByteConv::stored_as(ByteStore store, std::int32_t x_zero) const {
+  const BufferScope heap(nullptr);
+  auto impl = std::make_shared<Impl>();
+  impl->weight = impl_->weight;
+  impl->zero = impl_->zero;
+  impl->groups = impl_->groups;
+  impl->window = impl_->window;
+  if (store.bias) impl->bias = store.bias->cast(DType::f32).contiguous();
+  impl->store = std::move(store);
+  impl->shift_bias(x_zero);
+  return ByteConv(std::shared_ptr<const Impl>(std::move(impl)));
 }
 
-Tensor ByteConv::operator()(const Quantized& x, const Tensor& weight_scale,
-                            const std::optional<Tensor>& bias, const Quantization& y,
-                            Layout layout) const {
-  const std::int64_t out = impl_->channels_out();
-  const DType dtype = y.zero_point.dtype();
-  require(is_byte(x.values.dtype()), "qlinear_conv: expected i8 or u8, got {}", x.values.dtype());
-  require(is_byte(dtype) && y.zero_point.numel() == 1,
-          "qlinear_conv: expected one zero point i8 or u8 of the result, got {} {}", dtype,
-          y.zero_point.shape());
-  require(!bias || (bias->shape() == Shape{out} && bias->dtype() == DType::i32),
-          "qlinear_conv: expected a bias [{}] i32", out);
-  const std::int32_t x_zero = single_zero("qlinear_conv", x.zero_point);
-  const ByteStore store{multipliers(x, weight_scale, y, out), bias, y.zero_point};
-  const Tensor dst = empty_in(layout, result_shape(x.values.shape()), dtype);
-  if (dst.numel() > 0)
-    run_first(byte_conv_implementations(), ByteConvArgs{*impl_, x.values, x_zero, &store, dst});
+Tensor ByteConv::operator()(const Tensor& x, std::int32_t x_zero, Layout layout) const {
+  require(is_byte(x.dtype()), "conv_integer: expected i8 or u8, got {}", x.dtype());
+  const Tensor dst = empty_in(layout, result_shape(x.shape()), impl_->result_dtype());
+  if (dst.numel() > 0) run_first(byte_conv_implementations(), ByteConvArgs{*impl_, x, x_zero, dst});
   return dst;
 }
 
@@ -268,8 +292,11 @@ Tensor conv_integer(const Tensor& x, const Tensor& weight, const std::optional<T
 
 Tensor qlinear_conv(const Quantized& x, const Quantized& weight, const std::optional<Tensor>& bias,
                     const Quantization& y, const ConvOptions& options) {
-  return ByteConv(weight.values, weight.zero_point, options)(x, weight.scale, bias, y,
-                                                             Layout::contiguous);
+  const std::int64_t out = weight.values.rank() > 0 ? weight.values.dim(0) : 0;
+  const std::int32_t x_zero = single_zero("qlinear_conv", x.zero_point);
+  const ByteConv conv(weight.values, weight.zero_point, options);
+  return conv.stored_as(ByteStore::of("qlinear_conv", x.scale, weight.scale, bias, y, out), x_zero)(
+      x.values, x_zero, Layout::contiguous);
 }
 
 }  // namespace quern::ops

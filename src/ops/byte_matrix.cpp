@@ -88,8 +88,15 @@ std::vector<std::int32_t> signed_zeros(const char* operation, const Tensor& valu
 
 ByteMatrix::ByteMatrix(const Tensor& values, const std::optional<Tensor>& zero_point) {
   require(values.rank() == 2, "matmul_integer: expected a matrix, got {}", values.shape());
-  values_ = as_signed(values);
+  check_bytes("matmul_integer", values);
+  rows_ = values.dim(0);
+  columns_ = values.dim(1);
   zero_ = signed_zeros("matmul_integer", values, zero_point, columns());
+  if (zero_.empty() && values.numel() > 0 && convolves_bytes()) {
+    conv_ = ByteConv(values.transpose(0, 1).unsqueeze(2), zero_point, {});
+    return;
+  }
+  values_ = as_signed(values);
   const auto width = static_cast<std::size_t>(columns());
   sums_.assign(width, 0);
   const std::int8_t* row = values_.data<std::int8_t>().data();
@@ -101,6 +108,13 @@ ByteMatrix::ByteMatrix(const Tensor& values, const std::optional<Tensor>& zero_p
     sums_[i] -= depth * zero_[zero_.size() == 1 ? 0 : i];
 }
 
+ByteMatrix ByteMatrix::stored_as(ByteStore store, std::int32_t a_zero) const {
+  ByteMatrix stored = *this;
+  if (conv_) stored.conv_ = conv_->stored_as(store, a_zero);
+  stored.store_ = std::move(store);
+  return stored;
+}
+
 Tensor ByteMatrix::multiply(const Tensor& a, std::int32_t a_zero) const {
   check_bytes("matmul_integer", a);
   require(a.rank() >= 1 && a.dim(-1) == rows(),
@@ -108,10 +122,23 @@ Tensor ByteMatrix::multiply(const Tensor& a, std::int32_t a_zero) const {
   Shape shape = a.shape();
   shape[shape.rank() - 1] = columns();
   const std::int64_t count = rows() == 0 ? 0 : a.numel() / rows();
-  if (count == 0) return Tensor::zeros(shape, DType::i32);
-  const Tensor src = a.contiguous();
-  Tensor product = matmul(src.reshape({count, rows()}), values_);
-  if (a_zero == 0 && zero_.empty()) return product.reshape(shape);
+  if (conv_ && count > 0) {
+    const Tensor places = a.contiguous().reshape({count, rows()}).transpose(0, 1).unsqueeze(0);
+    const Tensor product = (*conv_)(places, a_zero, Layout::channels_last);
+    return product.squeeze(0).transpose(0, 1).reshape(shape);
+  }
+  Tensor product = count > 0 ? multiply_rows(a.contiguous().reshape({count, rows()}), a_zero)
+                             : Tensor::zeros({shape.numel()}, DType::i32);
+  product = product.reshape(shape);
+  if (!store_) return product;
+  if (store_->bias) product = add(product, *store_->bias);
+  return requantize(product, Tensor::from(store_->multiplier, {columns()}), -1, store_->zero);
+}
+
+Tensor ByteMatrix::multiply_rows(const Tensor& src, std::int32_t a_zero) const {
+  const std::int64_t count = src.dim(0);
+  Tensor product = matmul(src, values_);
+  if (a_zero == 0 && zero_.empty()) return product;
   const std::vector<std::int32_t> a_sums =
       zero_.empty() ? std::vector<std::int32_t>() : row_sums(src, count, rows());
   std::int32_t* result = product.mutable_data<std::int32_t>().data();
@@ -128,7 +155,7 @@ Tensor ByteMatrix::multiply(const Tensor& a, std::int32_t a_zero) const {
         line[i] -= a_sum * zero_[static_cast<std::size_t>(i * step)];
     }
   });
-  return product.reshape(shape);
+  return product;
 }
 
 Tensor matmul_integer(const Tensor& a, const Tensor& b, const std::optional<Tensor>& a_zero,
@@ -159,12 +186,6 @@ Tensor qlinear_matmul(const Quantized& a, const Quantized& b, const Quantization
   const Tensor acc = matmul_integer(a.values, b.values, a.zero_point, b.zero_point);
   const Tensor a_scale = along_rows(a.scale, a.values).cast(DType::f32);
   return store_product(acc, mul(a_scale, b.scale.cast(DType::f32)), y);
-}
-
-Tensor qlinear_matmul(const Quantized& a, const ByteMatrix& b, const Tensor& b_scale,
-                      const Quantization& y) {
-  const Tensor acc = b.multiply(a.values, single_zero("qlinear_matmul", a.zero_point));
-  return store_product(acc, mul(a.scale.cast(DType::f32), b_scale.cast(DType::f32)), y);
 }
 
 }  // namespace quern::ops

@@ -4,36 +4,39 @@
 #include <optional>
 #include <vector>
 
+#include "ops/byte_conv.h"
 #include "quern/ops/quantization.h"
 
 namespace quern::ops {
 
-/// The right operand [k, n] of integer products, prepared once: signed, as oneDNN wants it, with
-/// the sums of its columns, which zero points ask for.
+/// The right operand [k, n] of integer products, prepared once: signed, as oneDNN wants it, and
+/// packed or with the sums of its columns, which zero points ask for.
 ///
 /// Immutable, so safe to share between threads.
 class ByteMatrix {
  public:
-  ByteMatrix() = default;
   /// `values` i8 or u8; `zero_point` of one element or [n]. Throws: `invalid_argument`.
   ByteMatrix(const Tensor& values, const std::optional<Tensor>& zero_point);
 
-  std::int64_t rows() const noexcept { return values_.dim(0); }
-  std::int64_t columns() const noexcept { return values_.dim(1); }
+  /// The same with its products stored as bytes, fastest for an a whose zero point is `a_zero`.
+  ByteMatrix stored_as(ByteStore store, std::int32_t a_zero) const;
 
-  /// (a - a_zero) · (this - zero_point): a [..., k] i8 or u8 -> [..., n] i32.
+  std::int64_t rows() const noexcept { return rows_; }
+  std::int64_t columns() const noexcept { return columns_; }
+
+  /// (a - a_zero) · (this - zero_point): a [..., k] i8 or u8 -> [..., n] i32, or as it is stored.
   Tensor multiply(const Tensor& a, std::int32_t a_zero) const;
 
  private:
+  Tensor multiply_rows(const Tensor& src, std::int32_t a_zero) const;
+
+  std::int64_t rows_, columns_;
+  std::optional<ByteConv> conv_;    // where its kernels take it: rows of a are places; else:
   Tensor values_;                   // i8
   std::vector<std::int32_t> zero_;  // of one element or n; empty: 0
   std::vector<std::int32_t> sums_;  // of a column of (values - zero)
+  std::optional<ByteStore> store_;
 };
-
-/// As `qlinear_matmul` of Tensors; `b_scale` of one element or [n]; a's scale and zero point have
-/// one.
-Tensor qlinear_matmul(const Quantized& a, const ByteMatrix& b, const Tensor& b_scale,
-                      const Quantization& y);
 
 /// `values` i8, or u8 less 128 as i8.
 Tensor as_signed(const Tensor& values);

@@ -4,7 +4,11 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <type_traits>
 
+#include "core/parallel.h"
 #include "core/visit.h"
 #include "ops/rows.h"
 #include "quern/ops.h"
@@ -90,8 +94,59 @@ void reduce_rows(const Tensor& x, Tensor dst, const Function& function) {
   });
 }
 
+/// x with the axes first that `full` has as 1, where it lies so without gaps.
+std::optional<Tensor> as_lines(const Tensor& x, const Shape& full) {
+  Shape order, kept;
+  for (int axis = 0; axis < x.rank(); ++axis)
+    (full[axis] == x.shape()[axis] ? kept : order).push_back(axis);
+  for (const std::int64_t axis : kept) order.push_back(axis);
+  const Tensor lines = x.permute(order);
+  return lines.is_contiguous() ? std::optional(lines) : std::nullopt;
+}
+
+// Sums of up to 2^23 bytes fit into 32 bits, which are fast.
+template <Reduction kOperation, class T>
+using LineTotal =
+    std::conditional_t<kOperation == Reduction::sum && sizeof(T) == 1 && std::is_integral_v<T>,
+                       std::int32_t, Wide<kOperation, T>>;
+
+/// dst: lines of x, which follow one another, combined place by place. False where x lies
+/// otherwise.
+template <Reduction kOperation, class T, class Dst>
+bool reduce_lines(const Tensor& x, Tensor dst) {
+  using Total = LineTotal<kOperation, T>;
+  constexpr std::int64_t kMostLines = 1 << 23;
+  constexpr std::int64_t kGrain = 256;
+  const std::int64_t width = dst.numel();
+  const auto lines = width > 1 && x.numel() > 0 ? as_lines(x, dst.shape()) : std::nullopt;
+  if (!lines) return false;
+  const std::int64_t count = x.numel() / width;
+  if (count > kMostLines) return false;
+  const T* src = lines->data<T>().data();
+  Dst* out = dst.mutable_data<Dst>().data();
+  const auto value = [](T element) { return static_cast<Total>(static_cast<Compute<T>>(element)); };
+  parallel_for(width, std::max<std::int64_t>(kGrain, 16384 / count),
+               [&](std::int64_t begin, std::int64_t end) {
+                 const std::int64_t size = end - begin;
+                 const auto totals = std::make_unique<Total[]>(static_cast<std::size_t>(size));
+                 std::transform(src + begin, src + end, totals.get(), value);
+                 for (std::int64_t line = 1; line < count; ++line) {
+                   const T* row = src + line * width + begin;
+                   for (std::int64_t i = 0; i < size; ++i)
+                     totals[i] = combine<kOperation>(totals[i], value(row[i]));
+                 }
+                 for (std::int64_t i = 0; i < size; ++i) {
+                   Total total = totals[i];
+                   if constexpr (kOperation == Reduction::mean) total /= static_cast<Total>(count);
+                   out[begin + i] = static_cast<Dst>(static_cast<Compute<Dst>>(total));
+                 }
+               });
+  return true;
+}
+
 template <Reduction kOperation, class T, class Dst>
 void reduce(const ReductionArgs& args) {
+  if (reduce_lines<kOperation, T, Dst>(args.src, args.dst)) return;
   reduce_rows<T, Dst>(args.src, args.dst, fold<kOperation, T>);
 }
 

@@ -137,13 +137,13 @@ ByteStore store_for(const Tensor& acc, DType dtype, bool bias) {
 }
 
 template <class Check>
-void for_each_way(const Prepared& given, const ByteStore* store, DType dtype, const Check& check) {
+void for_each_way(const Prepared& given, const ByteConv& conv, DType dtype, const Check& check) {
   for (const auto& implementation : byte_conv_implementations()) {
     for (const Layout layout : {Layout::contiguous, Layout::channels_last}) {
       CAPTURE(implementation.name);
       const Tensor dst = empty_in(layout, given.acc.shape(), dtype);
       const Tensor x = in_layout(given.x, given.x.dtype(), layout);
-      if (implementation.run({given.conv.impl(), x, given.x_zero, store, dst})) check(dst);
+      if (implementation.run({conv.impl(), x, given.x_zero, dst})) check(dst);
     }
   }
 }
@@ -153,7 +153,7 @@ TEST_CASE("a convolution of bytes is exact in every implementation and layout") 
     CAPTURE(each.name);
     const Prepared given = prepare(each);
     int ways = 0;
-    for_each_way(given, nullptr, DType::i32, [&](const Tensor& got) {
+    for_each_way(given, given.conv, DType::i32, [&](const Tensor& got) {
       CHECK(farthest(got, given.acc) == 0);
       ++ways;
     });
@@ -169,8 +169,10 @@ TEST_CASE("a convolution of bytes is stored as rounding its sums says") {
       for (const bool bias : {false, true}) {
         const ByteStore store = store_for(given.acc, dtype, bias);
         const Tensor want = stored(given.acc, store);
-        for_each_way(given, &store, dtype,
-                     [&](const Tensor& got) { CHECK(farthest(got, want) <= 1); });
+        for (const std::int32_t usual_zero : {kZero, std::int32_t{0}}) {
+          for_each_way(given, given.conv.stored_as(store, usual_zero), dtype,
+                       [&](const Tensor& got) { CHECK(farthest(got, want) <= 1); });
+        }
       }
     }
   }

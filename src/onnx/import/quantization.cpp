@@ -93,13 +93,45 @@ KernelPtr matmul_integer(const Node& node, const ImportContext& context) {
   });
 }
 
+/// The inputs of a node that are constant, tensors all; nothing where one is there and is not.
+std::optional<std::vector<Tensor>> constants_of(const Node& node, const ImportContext& context,
+                                                std::initializer_list<std::size_t> inputs) {
+  std::vector<Tensor> found;
+  for (const std::size_t input : inputs) {
+    const Tensor* constant = context.graph.constant(node.input(input));
+    if (constant == nullptr) return std::nullopt;
+    found.push_back(*constant);
+  }
+  return found;
+}
+
+/// A product with a constant matrix, whatever else is constant prepared too.
+class StoredProduct {
+ public:
+  StoredProduct(ByteMatrix matrix, const Tensor& a_scale, const Tensor& a_zero,
+                const Tensor& b_scale, const std::optional<Tensor>& bias, const Quantization& y)
+      : zero_(ops::single_zero("QLinearMatMul", a_zero)),
+        matrix_(matrix.stored_as(
+            ops::ByteStore::of("QLinearMatMul", a_scale, b_scale, bias, y, matrix.columns()),
+            zero_)) {}
+
+  Tensor operator()(const Tensor& a) const { return matrix_.multiply(a, zero_); }
+
+ private:
+  std::int32_t zero_;
+  ByteMatrix matrix_;
+};
+
 KernelPtr qlinear_matmul(const Node& node, const ImportContext& context) {
-  return make_kernel([b = Factor(node, context, 3, 5)](const Inputs& in) {
-    const Quantized a = quantized(in, 0);
-    const Quantization y{in[6], in[7]};
-    const bool single = a.scale.numel() == 1 && (!a.zero_point || a.zero_point->numel() == 1);
-    if (b.matrix() && single) return ops::qlinear_matmul(a, *b.matrix(), in[4], y);
-    return ops::qlinear_matmul(a, quantized(in, 3), y);
+  const auto constants = constants_of(node, context, {1, 2, 4, 6, 7});
+  const Factor b(node, context, 3, 5);
+  if (constants && b.matrix() && (*constants)[0].numel() == 1 && (*constants)[1].numel() == 1) {
+    const std::vector<Tensor>& c = *constants;
+    return make_kernel([product = StoredProduct(*b.matrix(), c[0], c[1], c[2], {}, {c[3], c[4]})](
+                           const Inputs& in) { return product(in[0]); });
+  }
+  return make_kernel([](const Inputs& in) {
+    return ops::qlinear_matmul(quantized(in, 0), quantized(in, 3), {in[6], in[7]});
   });
 }
 
@@ -124,6 +156,7 @@ class IntegerConv {
     if (packed_) return *packed_;
     return make(in[weight_], in.find(zero_), in[0].shape());
   }
+  const std::optional<ops::ByteConv>& packed() const { return packed_; }
 
  private:
   ops::ByteConv make(const Tensor& weight, const std::optional<Tensor>& zero,
@@ -152,12 +185,35 @@ KernelPtr conv_integer(const Node& node, const ImportContext& context) {
   });
 }
 
-KernelPtr qlinear_conv(const Node& node, const ImportContext& context) {
-  return make_kernel([conv = IntegerConv(node, context, 3, 5)](const Inputs& in) {
-    return conv(in)(quantized(in, 0), in[4], in.find(8), Quantization{in[6], in[7]},
-                    ops::Layout::channels_last);
-  });
-}
+class QLinearConv final : public Kernel {
+ public:
+  QLinearConv(const Node& node, const ImportContext& context) : conv_(node, context, 3, 5) {
+    const auto constants = constants_of(node, context, {1, 2, 4, 6, 7});
+    const Tensor* bias = context.graph.constant(node.input(8));
+    if (!conv_.packed() || !constants || (node.has_input(8) && bias == nullptr)) return;
+    const Tensor& weight = *context.graph.constant(node.input(3));
+    const std::vector<Tensor>& c = *constants;
+    x_zero_ = ops::single_zero("QLinearConv", c[1]);
+    stored_ = conv_.packed()->stored_as(
+        ops::ByteStore::of("QLinearConv", c[0], c[2],
+                           bias != nullptr ? std::optional(*bias) : std::nullopt, {c[3], c[4]},
+                           weight.dim(0)),
+        x_zero_);
+  }
+
+  void run(const Inputs& in, Outputs& out) const override {
+    if (stored_) return out.set(0, (*stored_)(in[0], x_zero_, ops::Layout::channels_last));
+    const ops::ByteStore store =
+        ops::ByteStore::of("QLinearConv", in[1], in[4], in.find(8), {in[6], in[7]}, in[3].dim(0));
+    const std::int32_t x_zero = ops::single_zero("QLinearConv", in.find(2));
+    out.set(0, conv_(in).stored_as(store, x_zero)(in[0], x_zero, ops::Layout::channels_last));
+  }
+
+ private:
+  IntegerConv conv_;
+  std::int32_t x_zero_ = 0;
+  std::optional<ops::ByteConv> stored_;
+};
 
 // ---- com.microsoft ----
 
@@ -190,10 +246,12 @@ class QGemm final : public Kernel {
     const Tensor* zero = context.graph.constant(node.input(5));
     if (b == nullptr || b->rank() != 2 || (node.has_input(5) && zero == nullptr)) return;
     b_.emplace(turned(*b, transpose_b_), zero != nullptr ? std::optional(*zero) : std::nullopt);
+    store(node, context);
   }
 
   void run(const Inputs& in, Outputs& out) const override {
     const Tensor a = turned(in[0], transpose_a_);
+    if (stored_) return out.set(0, (*stored_)(a));
     Tensor acc = b_ && (!in.has(2) || in[2].numel() == 1)
                      ? b_->multiply(a, ops::single_zero("QGemm", in.find(2)))
                      : ops::matmul_integer(a, turned(in[3], transpose_b_), in.find(2), in.find(5));
@@ -209,9 +267,23 @@ class QGemm final : public Kernel {
     return turns ? x.transpose(0, 1) : x;
   }
 
+  /// Prepares all of it where all but the source is constant.
+  void store(const Node& node, const ImportContext& context) {
+    const auto constants = constants_of(node, context, {1, 2, 4, 7, 8});
+    const Tensor* bias = context.graph.constant(node.input(6));
+    if (!constants || (node.has_input(6) && bias == nullptr)) return;
+    if (bias != nullptr && bias->numel() != b_->columns()) return;
+    const std::vector<Tensor>& c = *constants;
+    if (c[0].numel() != 1 || c[1].numel() != 1) return;
+    stored_.emplace(*b_, ops::mul(c[0], Tensor::scalar(alpha_)), c[1], c[2],
+                    bias != nullptr ? std::optional(bias->reshape({b_->columns()})) : std::nullopt,
+                    Quantization{c[3], c[4]});
+  }
+
   bool transpose_a_, transpose_b_;
   float alpha_;
   std::optional<ByteMatrix> b_;
+  std::optional<StoredProduct> stored_;
 };
 
 KernelPtr qgemm(const Node& node, const ImportContext& context) {
@@ -278,7 +350,7 @@ KernelPtr qlinear_global_average_pool(const Node& node, const ImportContext&) {
     require(!axes.empty() && size > 0, "expected spatial axes, got {}", x.shape());
     require(size < INT32_MAX / 255, "a plane of {} elements is too large", size);
     const std::int32_t zero = ops::single_zero("QLinearGlobalAveragePool", in.find(2));
-    const Tensor sums = ops::sum(x.cast(DType::i32), axes, true).cast(DType::i32);
+    const Tensor sums = ops::sum(x, axes, true).cast(DType::i32);
     const Tensor total = ops::sub(sums, Tensor::scalar(static_cast<std::int32_t>(zero * size)));
     const Quantization y = stored_as(in, 3, x.dtype());
     const Tensor divisor = ops::mul(y.scale, Tensor::scalar(static_cast<float>(size)));
@@ -307,7 +379,7 @@ constexpr Operator kQuantizationOperators[] = {
     {"DequantizeLinear", 10, dequantize_linear, kSame},
     {"DynamicQuantizeLinear", 11, dynamic_quantize_linear, kSame},
     {"MatMulInteger", 10, matmul_integer, kSame},
-    {"QLinearConv", 10, qlinear_conv, kSame},
+    {"QLinearConv", 10, make<QLinearConv>, kSame},
     {"QLinearMatMul", 10, qlinear_matmul, kSame},
     {"QuantizeLinear", 10, quantize_linear, kSame},
 
