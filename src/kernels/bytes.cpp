@@ -135,16 +135,29 @@ void dequantize_run(SourceBytes src, std::int64_t count, float scale, float zero
   });
 }
 
-void rescale_run(SourceBytes src, std::int64_t count, float scale, float zero, float dst_scale,
+void rescale_run(const ByteRows& shape, SourceBytes src, float scale, float zero, float dst_scale,
                  float dst_zero, ResultBytes dst) {
   const ByteReader from(src);
   const ByteWriter to(dst, dst_zero);
   const auto zeros = hn::Set(ByteFloats(), zero);
   const auto scales = hn::Set(ByteFloats(), scale);
   const auto divisor = hn::Set(ByteFloats(), dst_scale);
-  for_each_vector(count, [&](auto... at) HWY_ATTR {
-    to.store(hn::Div(hn::Mul(hn::Sub(from.load(at...), zeros), scales), divisor), at...);
-  });
+  const auto rescaled = [&](ByteFloat value) HWY_ATTR {
+    return hn::Div(hn::Mul(hn::Sub(value, zeros), scales), divisor);
+  };
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    const std::int64_t read = row * shape.src_pitch;
+    const std::int64_t written = row * shape.dst_pitch;
+    if (shape.size < lanes) {
+      to.store(rescaled(from.load(read, shape.size)), written, shape.size);
+      continue;
+    }
+    for (std::int64_t i = 0; i < shape.size; i += lanes) {
+      const std::int64_t at = std::min(i, shape.size - lanes);  // the last overlaps the one before
+      to.store(rescaled(from.load(read + at)), written + at);
+    }
+  }
 }
 
 void add_run(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float rest,
@@ -206,8 +219,13 @@ void dequantize_bytes(SourceBytes src, std::int64_t count, float scale, float ze
 
 void rescale_bytes(SourceBytes src, std::int64_t count, float scale, float zero, float dst_scale,
                    float dst_zero, ResultBytes dst) {
+  rescale_byte_rows({1, count, count, count}, src, scale, zero, dst_scale, dst_zero, dst);
+}
+
+void rescale_byte_rows(const ByteRows& shape, SourceBytes src, float scale, float zero,
+                       float dst_scale, float dst_zero, ResultBytes dst) {
   settle_targets();
-  HWY_DYNAMIC_DISPATCH(rescale_run)(src, count, scale, zero, dst_scale, dst_zero, dst);
+  HWY_DYNAMIC_DISPATCH(rescale_run)(shape, src, scale, zero, dst_scale, dst_zero, dst);
 }
 
 void add_bytes(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float rest,

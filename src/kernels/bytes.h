@@ -27,6 +27,13 @@ void dequantize_bytes(SourceBytes src, std::int64_t count, float scale, float ze
 void rescale_bytes(SourceBytes src, std::int64_t count, float scale, float zero, float dst_scale,
                    float dst_zero, ResultBytes dst);
 
+/// The same of rows of `size` bytes that begin `src_pitch` and `dst_pitch` bytes after one another.
+struct ByteRows {
+  std::int64_t rows, size, src_pitch, dst_pitch;
+};
+void rescale_byte_rows(const ByteRows& shape, SourceBytes src, float scale, float zero,
+                       float dst_scale, float dst_zero, ResultBytes dst);
+
 /// dst = round(a * a_factor + (b * b_factor + rest)).
 void add_bytes(SourceBytes a, float a_factor, SourceBytes b, float b_factor, float rest,
                std::int64_t count, ResultBytes dst);

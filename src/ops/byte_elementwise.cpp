@@ -93,10 +93,10 @@ Tensor multiply_bytes(const Quantized& a, const Quantized& b, const Quantization
 
 namespace {
 
-/// Channels lie last in all parts, and it is channels that are joined.
+/// Channels lie together in all parts, and it is channels that are joined.
 bool joins_channels_last(std::span<const Quantized> parts, int axis) {
   return axis == 1 && std::ranges::all_of(parts, [](const Quantized& part) {
-           return part.values.rank() >= 3 && is_channels_last(part.values);
+           return channel_pitch(part.values).has_value();
          });
 }
 
@@ -139,12 +139,13 @@ Tensor concat_bytes(std::span<const Quantized> parts, int axis, const Quantizati
   for (const Quantized& part : parts) {
     const Tensor src = last ? part.values : part.values.contiguous();
     const std::int64_t size = src.numel() / rows;
+    const std::int64_t pitch = last ? *channel_pitch(src) : size;
     const float scale = scale_of(part.scale);
     const float zero = zero_of(part.zero_point);
     parallel_for(rows, 1 + kGrain / (size + 1), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row)
-        kernels::rescale_bytes(source_at(src, row * size), size, scale, zero, y_scale, y_zero,
-                               {to + row * width, dtype == DType::i8});
+      kernels::rescale_byte_rows({end - begin, size, pitch, width}, source_at(src, begin * pitch),
+                                 scale, zero, y_scale, y_zero,
+                                 {to + begin * width, dtype == DType::i8});
     });
     to += size;
   }

@@ -1,5 +1,6 @@
 #include "ops/layout.h"
 
+#include <algorithm>
 #include <array>
 
 #include "backend/operation.h"
@@ -17,9 +18,28 @@ bool copy_by_onednn(const Tensor& src, const Tensor& dst) {
   return true;
 }
 
-bool is_dense(const Tensor& x) { return x.is_contiguous() || is_channels_last(x); }
+bool is_copied_by_onednn(const Tensor& x) { return x.is_contiguous() || channel_pitch(x); }
 
 }  // namespace
+
+std::optional<std::int64_t> channel_pitch(const Tensor& x) {
+  if (x.rank() < 3 || (x.dim(1) != 1 && x.strides()[1] != 1)) return std::nullopt;
+  std::int64_t pitch = 0;
+  std::int64_t expected = 0;
+  const auto follows = [&](int axis) {
+    if (x.shape()[axis] == 1) return true;
+    if (pitch == 0) pitch = expected = x.strides()[axis];
+    const bool fits = x.strides()[axis] == expected;
+    expected *= x.shape()[axis];
+    return fits;
+  };
+  for (int axis = x.rank() - 1; axis >= 2; --axis) {
+    if (!follows(axis)) return std::nullopt;
+  }
+  if (!follows(0)) return std::nullopt;
+  if (pitch == 0) pitch = x.dim(1);
+  return pitch >= x.dim(1) ? std::optional(pitch) : std::nullopt;
+}
 
 bool is_channels_last(const Tensor& x) {
   if (x.rank() < 3) return false;
@@ -55,7 +75,9 @@ void copy_into(const Tensor& src, const Tensor& dst) {
   const bool floats = is_floating(src.dtype()) && is_floating(dst.dtype());
   const bool bytes =
       src.dtype() == dst.dtype() && (src.dtype() == DType::i8 || src.dtype() == DType::u8);
-  if ((floats || bytes) && is_dense(src) && is_dense(dst) && copy_by_onednn(src, dst)) return;
+  if ((floats || bytes) && is_copied_by_onednn(src) && is_copied_by_onednn(dst) &&
+      copy_by_onednn(src, dst))
+    return;
   const Tensor converted = src.cast(dst.dtype());
   visit_dtype(dst.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -63,8 +85,14 @@ void copy_into(const Tensor& src, const Tensor& dst) {
     auto* to = static_cast<T*>(Tensor(dst).mutable_raw());
     for_each_run<2>(dst.shape(), {converted.strides(), dst.strides()},
                     [&](const auto& offsets, std::int64_t count, const auto& strides) {
+                      const T* first = from + offsets[0];
+                      T* place = to + offsets[1];
+                      if (strides[0] == 1 && strides[1] == 1) {
+                        std::copy_n(first, count, place);
+                        return;
+                      }
                       for (std::int64_t i = 0; i < count; ++i)
-                        to[offsets[1] + i * strides[1]] = from[offsets[0] + i * strides[0]];
+                        place[i * strides[1]] = first[i * strides[0]];
                     });
   });
 }

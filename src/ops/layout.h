@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "quern/tensor.h"
 
 namespace quern::ops {
@@ -9,6 +11,9 @@ namespace quern::ops {
 enum class Layout { contiguous, channels_last };
 
 bool is_channels_last(const Tensor& x);
+/// How many elements the channels of one place are from those of the next, where they lie together
+/// and places at even distances: in tensors with their channels last, and slices of their channels.
+std::optional<std::int64_t> channel_pitch(const Tensor& x);
 Tensor empty_in(Layout layout, const Shape& shape, DType dtype);
 /// `x` itself where it has the dtype and the layout, else a copy that has.
 Tensor in_layout(const Tensor& x, DType dtype, Layout layout);

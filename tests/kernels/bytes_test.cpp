@@ -89,6 +89,26 @@ TEST_CASE("bytes of one scale become bytes of another as by way of floats") {
   }
 }
 
+TEST_CASE("rows of bytes are rescaled each for itself, and nothing between them is touched") {
+  for (const std::int64_t size : kSizes) {
+    const ByteRows shape{3, size, size + 5, size + 2};
+    const auto src = some_bytes(shape.rows * shape.src_pitch, 37);
+    std::vector<std::uint8_t> want(static_cast<std::size_t>(shape.rows * shape.dst_pitch), 77);
+    for (std::int64_t row = 0; row < shape.rows; ++row) {
+      for (std::int64_t i = 0; i < size; ++i) {
+        const auto byte = src[static_cast<std::size_t>(row * shape.src_pitch + i)];
+        want[static_cast<std::size_t>(row * shape.dst_pitch + i)] =
+            byte_of((value_of(byte, true) - 9.f) * 0.3f / 0.2f, 5.f, false);
+      }
+    }
+    on_each_target([&] {
+      std::vector<std::uint8_t> got(want.size(), 77);
+      rescale_byte_rows(shape, {src.data(), true}, 0.3f, 9.f, 0.2f, 5.f, {got.data(), false});
+      CHECK(got == want);
+    });
+  }
+}
+
 TEST_CASE("sums and products of bytes are rounded once") {
   for (const bool a_signed : {false, true}) {
     for (const bool b_signed : {false, true}) {

@@ -129,6 +129,59 @@ TEST_CASE("a product with a constant matrix takes a bias, an activation and a re
   check_pass(maker, fuse_linear_maps, {wavy({2, 3, 7}), wavy({2, 3, 5}, 1)}, {"quern::Linear"});
 }
 
+namespace {
+
+/// x [1, 6, 4, 5] with its channels in turns, by shapes that say so in different ways.
+ValueId shuffle(GraphMaker& maker, ValueId x, std::vector<std::int64_t> before,
+                std::vector<std::int64_t> after) {
+  const auto shape = [&](const std::vector<std::int64_t>& sizes) {
+    return maker.constant(Tensor::from(sizes, {static_cast<std::int64_t>(sizes.size())}));
+  };
+  const auto grouped = maker.node("Reshape", {x, shape(before)});
+  const auto turned =
+      maker.node("Transpose", {grouped}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3, 4}}});
+  return maker.node("Reshape", {turned, shape(after)});
+}
+
+}  // namespace
+
+TEST_CASE("channels of groups in turns are one node, with the split after them") {
+  for (const auto& [before, after] :
+       {std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>>{{1, 2, 6, 4, 5},
+                                                                        {1, -1, 4, 5}},
+        {{0, 3, 4, 4, 5}, {1, 12, 4, 5}},
+        {{-1, 6, 2, 4, 5}, {0, 12, 4, -1}},
+        {{1, 2, 6, 5, 4}, {1, 12, 5, 4}}}) {
+    GraphMaker maker;
+    maker.output(maker.node("Neg", {shuffle(maker, maker.input("x"), before, after)}));
+    check_pass(maker, fuse_channel_shuffles, {wavy({1, 12, 4, 5})},
+               {"quern::ChannelShuffle", "Neg"});
+  }
+  GraphMaker maker;
+  const auto turned = shuffle(maker, maker.input("x"), {1, 2, 6, 4, 5}, {1, 12, 4, 5});
+  maker.node("Split", {turned}, {{"axis", std::int64_t{1}}, {"num_outputs", std::int64_t{2}}});
+  const auto second = maker.graph.add_value("second");
+  maker.graph.nodes.back().outputs.push_back(second);
+  maker.output(maker.graph.nodes.back().outputs[0]);
+  maker.output(second);
+  check_pass(maker, fuse_channel_shuffles, {wavy({1, 12, 4, 5})}, {"quern::ChannelShuffle"});
+}
+
+TEST_CASE("other moves of axes, and steps of a shuffle that others read, stay") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  const auto shape = maker.constant(Tensor::from<std::int64_t>({1, 2, 6, 4, 5}, {5}));
+  const auto flat = maker.constant(Tensor::from<std::int64_t>({1, 12, 4, 5}, {4}));
+  const auto grouped = maker.node("Reshape", {x, shape});
+  const auto other =
+      maker.node("Transpose", {grouped}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 4, 3}}});
+  maker.output(maker.node("Reshape", {other, flat}));
+  const auto turned =
+      maker.node("Transpose", {grouped}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3, 4}}});
+  maker.output(maker.node("Reshape", {turned, flat}));
+  CHECK_FALSE(fuse_channel_shuffles(maker.graph));
+}
+
 TEST_CASE("x * sigmoid(x) is one activation") {
   GraphMaker maker;
   const auto x = maker.input("x");

@@ -79,6 +79,22 @@ TEST_CASE("bytes of several scales are joined in the scale of the result") {
   CHECK(code_of([&] { concat_bytes(pair, 2, y); }) == ErrorCode::invalid_argument);
 }
 
+TEST_CASE("slices of channels that lie last are joined as they lie") {
+  const Tensor x = in_layout(bytes({2, 45, 3, 4}, DType::u8, 37), DType::u8, Layout::channels_last);
+  const Quantization y{Tensor::scalar(0.04f), zero_of(DType::u8, 17)};
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    return Quantized{x.slice(1, begin, end), Tensor::scalar(0.03f), zero_of(DType::u8, 5)};
+  };
+  const Quantized parts[] = {part(20, 45), part(3, 7), part(0, 45)};
+  const Quantized apart[] = {{parts[0].values.contiguous(), parts[0].scale, parts[0].zero_point},
+                             {parts[1].values.contiguous(), parts[1].scale, parts[1].zero_point},
+                             {parts[2].values.contiguous(), parts[2].scale, parts[2].zero_point}};
+  const Tensor got = concat_bytes(parts, 1, y);
+  CHECK(is_channels_last(got));
+  CHECK(max(abs(sub(got.cast(DType::i32), concat_bytes(apart, 1, y).cast(DType::i32))))
+            .item<std::int32_t>() == 0);
+}
+
 TEST_CASE("operations on bytes keep channels last, and take any view") {
   const Tensor x = bytes({2, 5, 3, 4}, DType::u8, 37);
   const Tensor last = in_layout(x, DType::u8, Layout::channels_last);

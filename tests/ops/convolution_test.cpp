@@ -120,6 +120,28 @@ TEST_CASE("a packed convolution adds what lies where its result goes") {
   }
 }
 
+TEST_CASE("a filter of one place may leave places out") {
+  using Kind = ops::Step::Kind;
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    const Tensor x = hashed_tensor(1, {2, 16, 9, 7}, dtype);
+    const Tensor weight = hashed_tensor(2, {13, 8, 1, 1}, dtype);
+    const ops::ConvOptions options{.strides = {2, 3}, .groups = 2};
+    const Tensor residual = hashed_tensor(3, {2, 13 * 2, 5, 3}, dtype);
+    const Tensor both = ops::concat(std::vector{weight, weight}, 0);
+    const Tensor expected = steps_in_f64(
+        ops::conv(x.cast(DType::f64), both.cast(DType::f64), {}, options),
+        std::vector<Step>{with(backend::Binary::add, residual), apply(backend::Eltwise::relu)});
+    ops::ConvSpec spec{.weight = both, .options = options};
+    spec.steps = {{Kind::add}, {Kind::relu}};
+    const ops::PackedConv conv(spec);
+    for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
+      const Tensor result = conv(ops::in_layout(x, dtype, layout), layout, std::vector{residual});
+      const std::string wrong = difference(result.contiguous(), expected.cast(dtype), 8);
+      CHECK_MESSAGE(wrong.empty(), wrong);
+    }
+  }
+}
+
 TEST_CASE("a packed convolution takes sources of many shapes, and from many threads") {
   const Tensor weight = hashed_tensor(2, {3, 2, 3});
   const ops::PackedConv conv({.weight = weight});

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "onnx/import/import.h"
+#include "ops/channel_shuffle.h"
 #include "ops/fused_attention.h"
 #include "ops/packed_conv.h"
 #include "ops/packed_matmul.h"
@@ -191,11 +192,42 @@ KernelPtr plain_attention(const Node& node, const ImportContext&) {
   });
 }
 
+/// Where the shapes are not those of images with grouped channels, what they say is done plainly.
+KernelPtr channel_shuffle(const Node& node, const ImportContext&) {
+  const auto resolved = [](std::span<const std::int64_t> given, const Tensor& x) {
+    Shape wanted(given);
+    for (int axis = 0; axis < wanted.rank(); ++axis) {
+      if (wanted[axis] == 0) wanted[axis] = x.dim(axis);
+    }
+    return wanted;
+  };
+  const auto parts = static_cast<std::int64_t>(node.outputs.size());
+  return make_kernel([=, before = node.attributes.ints("before"),
+                      after = node.attributes.ints("after")](const Inputs& in) {
+    const Tensor& x = in[0];
+    if (x.rank() == static_cast<int>(after.size()) && x.dim(1) == before[1] * before[2]) {
+      bool fits = before[0] == x.dim(0) || before[0] <= 0;
+      for (int axis = 2; axis < x.rank(); ++axis)
+        fits &= before[static_cast<std::size_t>(axis) + 1] == x.dim(axis);
+      for (int axis = 0; axis < x.rank(); ++axis) {
+        const std::int64_t size = after[static_cast<std::size_t>(axis)];
+        fits &= size == x.dim(axis) || size == -1 || (size == 0 && axis == 0);
+      }
+      if (fits) return ops::shuffle_channels(x, before[1], parts);
+    }
+    const Tensor y = x.reshape(resolved(before, x)).transpose(1, 2);
+    const Tensor z = y.reshape(resolved(after, y));
+    const std::vector<std::int64_t> sizes(static_cast<std::size_t>(parts), z.dim(1) / parts);
+    return ops::split(z, sizes, 1);
+  });
+}
+
 KernelPtr silu(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::silu(in[0]); });
 }
 
 constexpr Operator kFusedOperators[] = {
+    {"ChannelShuffle", 1, channel_shuffle, kSame, Purity::deterministic, "quern"},
     {"Attention", 1, plain_attention, kSame, Purity::deterministic, "quern"},
     {"Conv", 1, conv, kSame, Purity::deterministic, "quern"},
     {"Linear", 1, linear, kSame, Purity::deterministic, "quern"},

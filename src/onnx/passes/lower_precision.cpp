@@ -20,26 +20,13 @@ struct Follower {
   std::string_view op_type;
   std::size_t inputs;
 };
-constexpr Follower kFollowers[] = {{"Add", 2},
-                                   {"Mul", 2},
-                                   {"Relu", 1},
-                                   {"Clip", 1},
-                                   {"Sigmoid", 1},
-                                   {"Tanh", 1},
-                                   {"Gelu", 1},
-                                   {"HardSwish", 1},
-                                   {"Silu", 1},
-                                   {"MaxPool", 1},
-                                   {"AveragePool", 1},
-                                   {"GlobalAveragePool", 1},
-                                   {"Transpose", 1},
-                                   {"Reshape", 1},
-                                   {"Flatten", 1},
-                                   {"Squeeze", 1},
-                                   {"Slice", 1},
-                                   {"Unsqueeze", 1},
-                                   {"LayerNormalization", 1},
-                                   {"Concat", 99}};
+constexpr Follower kFollowers[] = {
+    {"Add", 2},       {"Mul", 2},     {"Relu", 1},        {"Clip", 1},
+    {"Sigmoid", 1},   {"Tanh", 1},    {"Gelu", 1},        {"HardSwish", 1},
+    {"Silu", 1},      {"MaxPool", 1}, {"AveragePool", 1}, {"GlobalAveragePool", 1},
+    {"Transpose", 1}, {"Reshape", 1}, {"Flatten", 1},     {"ChannelShuffle", 1},
+    {"Squeeze", 1},   {"Slice", 1},   {"Unsqueeze", 1},   {"LayerNormalization", 1},
+    {"Concat", 99}};
 
 /// Rewrites node by node, knowing which values are in bf16 so far.
 class Lowering {

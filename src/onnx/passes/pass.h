@@ -21,6 +21,9 @@ bool fold_batch_norms(Graph& graph);
 bool fuse_layer_norms(Graph& graph);
 bool fuse_activations(Graph& graph);
 bool fuse_attention(Graph& graph);
+/// Makes one node of Reshape, Transpose and Reshape that put channels of groups in turns, and of an
+/// equal Split after them.
+bool fuse_channel_shuffles(Graph& graph);
 bool fuse_convolutions(Graph& graph);
 bool fuse_linear_maps(Graph& graph);
 /// Moves DequantizeLinear behind what only moves elements, so that bytes are moved.

@@ -14,6 +14,7 @@ constexpr Pass kPasses[] = {
     {"fuse_layer_norms", fuse_layer_norms},
     {"fuse_activations", fuse_activations},
     {"fuse_attention", fuse_attention},
+    {"fuse_channel_shuffles", fuse_channel_shuffles},
     {"fuse_convolutions", fuse_convolutions},
     {"fuse_linear_maps", fuse_linear_maps},
     {"eliminate_dead_code", eliminate_dead_code},
