@@ -5,7 +5,7 @@
 #
 # Rows "MODEL f32, s", "MODEL bf16, s" (against ONNX Runtime's f32), "MODEL load, s" and "MODEL peak, MB" in
 # build/bench/onnx.json; "MODEL, s" of the models in int8, which make_int8.py names. A peak is that of the process, the
-# peer's less what its interpreter holds before it loads the model.
+# peer's less what its interpreter holds before it loads ONNX Runtime.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 peers_or_skip
