@@ -116,7 +116,9 @@ class Builder {
       graph.value(id).constant = initializer.tensor;
     }
     for (const proto::ValueInfoProto& input : source.input) {
-      if (scope.names.contains(input.name)) continue;  // an initializer is its value
+      const auto known = scope.names.find(input.name);
+      if (known != scope.names.end() && graph.value(known->second).constant)
+        continue;  // an initializer is its value
       const ValueId id = define(scope, input.name);
       graph.inputs.push_back(id);
       declare(graph.value(id), input.type);

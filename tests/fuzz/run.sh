@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzzes every target: tests/fuzz/run.sh [SECONDS for each, default 600]
-# Builds with Clang, ASan, UBSan and libFuzzer; starts from the corpus; fails on the first finding,
+# Builds with Clang, ASan, UBSan and libFuzzer (Debian: clang-14 and libclang-rt-14-dev); starts from the corpus; fails on the first finding,
 # whose file is left in build/fuzz/findings.
 set -eu
 cd "$(dirname "$0")/../.."

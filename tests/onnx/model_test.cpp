@@ -82,6 +82,15 @@ TEST_CASE("nodes in any order run, and a cycle, a missing name and a double one 
   CHECK(says(message_of(maker.model()), "two nodes give \"y\""));
 }
 
+TEST_CASE("a name that two inputs have does not load, and an initializer's is not an input") {
+  ModelMaker twice = negation();
+  twice.inputs.push_back(twice.inputs[0]);
+  CHECK(says(message_of(twice.model()), "\"x\" is given twice"));
+  ModelMaker bound = negation();
+  bound.initializers = {ModelMaker::tensor("x", {1}, 1, "abcd")};
+  CHECK(Model::parse(bytes_of(bound.model())).info().inputs.empty());
+}
+
 TEST_CASE("an initializer whose data is not what its shape takes does not load") {
   const auto with = [](const std::string& tensor) {
     ModelMaker maker = negation();
