@@ -197,6 +197,7 @@ class Growing {
       known_.push_back(graph_.add_value(name));
       graph_.inputs.push_back(known_.back());
       graph_.value(known_.back()).dtype = input.dtype();
+      graph_.value(known_.back()).dims.emplace(input.shape().begin(), input.shape().end());
       values_[known_.back()] = input;
     }
   }
@@ -252,6 +253,22 @@ class Growing {
   std::map<ValueId, Value> values_;
 };
 
+/// Aborts where a value has another shape than was inferred.
+void check_dims(const Graph& graph, std::span<const Value> outputs) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto& dims = graph.value(graph.outputs[i]).dims;
+    if (!dims || !outputs[i].is_tensor()) continue;
+    const Shape& shape = outputs[i].tensor().shape();
+    const bool fits = std::ranges::equal(*dims, shape, [](std::int64_t inferred, std::int64_t got) {
+      return inferred < 0 || inferred == got;
+    });
+    if (fits) continue;
+    std::fprintf(stderr, "output %zu: inferred another shape than %s\n", i,
+                 to_string(shape).c_str());
+    std::abort();
+  }
+}
+
 }  // namespace
 
 void graph(std::span<const std::byte> bytes) {
@@ -264,7 +281,8 @@ void graph(std::span<const std::byte> bytes) {
     const Executable executable(std::move(made), 2, 100);
     RunState state;
     const std::vector<Value> inputs{input, input};
-    for (int round = 0; round < 2; ++round) executable.run(inputs, state);
+    for (int round = 0; round < 2; ++round)
+      check_dims(executable.graph(), executable.run(inputs, state));
   });
 }
 

@@ -9,6 +9,7 @@
 using namespace quern;
 using namespace quern::onnx;
 using Types = std::vector<std::string>;
+using Ints = std::vector<std::int64_t>;
 
 TEST_CASE("constants are folded, what depends on inputs is not") {
   GraphMaker maker;
@@ -25,6 +26,96 @@ TEST_CASE("a constant that grows beyond what it is made of is not folded") {
   maker.output(maker.node("Add", {row, column}));
   CHECK_FALSE(fold_constants(maker.graph));
   CHECK(maker.op_types() == Types{"Add"});
+}
+
+TEST_CASE("sizes that inputs fix become constants, through windows and what only moves them") {
+  GraphMaker maker;
+  const auto x = maker.input("x", {-1, 3, 9, 8});
+  const auto conv =
+      maker.node("Conv", {x, maker.constant(wavy({5, 3, 3, 3}))},
+                 {{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{2, 2}}});  // [-1, 5, 5, 4]
+  const auto sizes = maker.node("Shape", {maker.node("Relu", {conv})});
+  const auto channels = maker.node("Gather", {sizes, maker.constant(Tensor::from(Ints{1}, {1}))});
+  const auto rest = maker.constant(Tensor::from(Ints{-1}, {1}));
+  const auto wanted = maker.node("Concat", {rest, channels}, {{"axis", std::int64_t{0}}});
+  maker.output(maker.node("Reshape", {conv, wanted}));
+  check_pass(maker, infer_shapes, {wavy({2, 3, 9, 8})},
+             {"Conv", "Relu", "Shape", "Concat", "Reshape"});
+  optimise(maker.graph);
+  CHECK(maker.op_types() == Types{"quern::Conv", "Reshape"});
+}
+
+TEST_CASE("a size that only a run knows stays, beside those that are known") {
+  GraphMaker maker;
+  const auto x = maker.input("x", {-1, 6});
+  const auto sizes = maker.node("Shape", {x});
+  const auto wanted = maker.node("Concat", {sizes, maker.constant(Tensor::from(Ints{1}, {1}))},
+                                 {{"axis", std::int64_t{0}}});
+  const auto reshaped = maker.node("Reshape", {x, wanted});
+  maker.output(reshaped);
+  CHECK_FALSE(infer_shapes(maker.graph));
+  CHECK(maker.op_types() == Types{"Shape", "Concat", "Reshape"});
+  CHECK(maker.graph.value(reshaped).dims == Ints{-1, 6, 1});
+}
+
+TEST_CASE("shapes are inferred as the operators give them") {
+  const auto list = [](Ints values) {
+    return Tensor::from(values, {static_cast<std::int64_t>(values.size())});
+  };
+  GraphMaker maker;
+  const auto x = maker.input("x", {2, 3, 9, 8});
+  const auto add = [&](const char* op_type, std::vector<GraphMaker::ValueId> more = {},
+                       std::vector<GraphMaker::Attribute> attributes = {}, int opset = 18) {
+    more.insert(more.begin(), x);
+    maker.output(maker.node(op_type, more, attributes, opset));
+  };
+  const auto ints = [&](Ints values) { return maker.constant(list(std::move(values))); };
+  const auto axis = [](std::int64_t value) {
+    return std::vector<GraphMaker::Attribute>{{"axis", value}};
+  };
+  add("Transpose");
+  add("Transpose", {}, {{"perm", Ints{0, 2, 3, 1}}});
+  add("Flatten", {}, axis(-2));
+  add("Unsqueeze", {ints({0, -1})});
+  add("Reshape", {ints({0, -1, 4})});
+  add("Concat", {x}, axis(-1));
+  add("Slice", {ints({1, -3}), ints({100, -1}), ints({2, -1})});
+  add("Slice", {}, {{"starts", Ints{1}}, {"ends", Ints{-1}}}, 9);
+  add("Gather", {ints({0, 1, 0, 0, 1})}, axis(2));
+  add("Expand", {ints({5, 1, 3, 1, 1})});
+  add("ReduceMean", {ints({-1, 1})}, {{"keepdims", std::int64_t{0}}});
+  add("ReduceSum", {}, {}, 13);
+  add("ArgMax", {}, axis(3));
+  add("MatMul", {maker.constant(wavy({3, 8, 5}))});
+  add("MaxPool", {},
+      {{"kernel_shape", Ints{3, 2}},
+       {"auto_pad", std::string("SAME_UPPER")},
+       {"strides", Ints{2, 3}}});
+  add("AveragePool", {}, {{"kernel_shape", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 1}}});
+  add("GlobalAveragePool");
+  add("Conv", {maker.constant(wavy({4, 3, 2, 2}))},
+      {{"dilations", Ints{3, 2}}, {"strides", Ints{1, 2}}});
+  add("Equal", {maker.constant(wavy({9, 1}))});
+  infer_shapes(maker.graph);
+  const auto outputs = run_graph(maker.graph, {wavy({2, 3, 9, 8})});
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    CAPTURE(maker.graph.nodes[i].name);
+    const Shape& shape = outputs[i].tensor().shape();
+    CHECK(maker.graph.value(maker.graph.outputs[i]).dims == Ints(shape.begin(), shape.end()));
+  }
+}
+
+TEST_CASE("a rank that is inferred lets others fuse what counts axes from the front") {
+  const std::vector<GraphMaker::Attribute> last{{"axes", Ints{2}}};
+  GraphMaker maker;
+  const auto x = maker.node("Relu", {maker.input("x", {-1, -1, 9})});
+  const auto mean = maker.node("ReduceMean", {maker.node("Mul", {x, x})}, last, 13);
+  const auto root = maker.node("Sqrt", {maker.node("Add", {mean, maker.number(1e-6f)})});
+  const auto normal = maker.node("Div", {x, root});
+  maker.output(maker.node("Mul", {normal, maker.constant(wavy({9}, 1))}));
+  CHECK_FALSE(fuse_layer_norms(maker.graph));
+  infer_shapes(maker.graph);
+  check_pass(maker, fuse_layer_norms, {wavy({2, 3, 9})}, {"Relu", "RMSNormalization"});
 }
 
 TEST_CASE("nodes that nothing reads go, with their constants") {

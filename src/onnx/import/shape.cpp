@@ -75,12 +75,9 @@ KernelPtr shape(const Node& node, const ImportContext&) {
   const auto end = node.attributes.find<std::int64_t>("end");
   return make_kernel([start, end](const Inputs& in) {
     const Shape& dims = in[0].shape();
-    const std::int64_t rank = dims.rank();
-    const auto place = [&](std::int64_t at) {
-      return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
-    };
-    const std::int64_t first = place(start);
-    const std::int64_t last = std::max(first, place(end.value_or(rank)));
+    const std::int64_t first = clamped_place(start, dims.rank());
+    const std::int64_t last =
+        std::max(first, clamped_place(end.value_or(dims.rank()), dims.rank()));
     const std::span<const std::int64_t> kept(dims.begin() + first, dims.begin() + last);
     return Tensor::from(kept, {last - first});
   });

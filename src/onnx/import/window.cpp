@@ -7,6 +7,9 @@
 namespace quern::onnx {
 namespace {
 
+// A product of two fits in 64 bits.
+constexpr std::int64_t kLargestWindow = std::int64_t{1} << 30;
+
 Shape shape_of(const Node& node, std::string_view name) {
   return Shape(node.attributes.ints(name));
 }
@@ -20,8 +23,11 @@ WindowAttributes::WindowAttributes(const Node& node)
   const Shape pads = shape_of(node, "pads");
   if (pads.rank() % 2 != 0)
     fail(ErrorCode::corrupt_file, "{}: an odd number of pads", node.op_type);
-  for (int axis = 0; axis < pads.rank(); ++axis)
+  for (int axis = 0; axis < pads.rank(); ++axis) {
+    if (pads[axis] < -kLargestWindow || pads[axis] > kLargestWindow)
+      fail(ErrorCode::corrupt_file, "{}: a pad of {}", node.op_type, pads[axis]);
     (axis < pads.rank() / 2 ? given_.begin : given_.end).push_back(pads[axis]);
+  }
   const std::string mode = node.attributes.get("auto_pad", "NOTSET");
   if (mode == "VALID") {
     auto_ = Auto::valid;
@@ -34,15 +40,17 @@ WindowAttributes::WindowAttributes(const Node& node)
          "{}: auto_pad is \"{}\"; known: NOTSET, VALID, SAME_UPPER, SAME_LOWER", node.op_type,
          mode);
   }
-  for (const Shape* values : {&strides, &dilations}) {
+  for (const Shape* values : {&kernel, &strides, &dilations}) {
     for (const std::int64_t value : *values) {
-      if (value <= 0)
-        fail(ErrorCode::corrupt_file, "{}: a stride or dilation of {}", node.op_type, value);
+      if (value <= 0 || value > kLargestWindow)
+        fail(ErrorCode::corrupt_file, "{}: a window's size, stride or dilation of {}", node.op_type,
+             value);
     }
   }
 }
 
 std::int64_t WindowAttributes::reach(const Shape& kernel_sizes, int axis) const {
+  require(kernel_sizes[axis] <= kLargestWindow, "a window of {} elements", kernel_sizes[axis]);
   return (dilations.rank() == 0 ? 1 : dilations[axis]) * (kernel_sizes[axis] - 1) + 1;
 }
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "onnx/import/import.h"
+#include "onnx/passes/evaluate.h"
 #include "onnx/passes/pass.h"
 
 namespace quern::onnx {
@@ -16,22 +16,12 @@ std::int64_t bytes_of(const Value& value) {
   return value.tensor().numel() * static_cast<std::int64_t>(size_of(value.tensor().dtype()));
 }
 
-// Loops may run for long, or forever: they are for a run, which bounds them.
-bool owns_subgraph(const Node& node) {
-  return std::ranges::any_of(node.attributes.all(), [](const auto& attribute) {
-    return std::holds_alternative<std::shared_ptr<const Graph>>(attribute.second);
-  });
-}
-
 bool is_constant(const Graph& graph, ValueId id) {
   return id == kAbsent || graph.value(id).constant.has_value();
 }
 
-/// The outputs of a node whose inputs are constant; none where it cannot be known beforehand.
-std::vector<Value> evaluate(const Graph& graph, const Node& node) {
-  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  if (entry == nullptr || entry->purity == Purity::random || owns_subgraph(node)) return {};
-  const ImportContext context{graph, {}};
+/// The outputs of a node whose inputs are constant; none where they are not worth keeping.
+std::vector<Value> fold(const Graph& graph, const Node& node) {
   const Value none;
   std::vector<const Value*> inputs;
   std::int64_t taken = kSmall;
@@ -39,13 +29,7 @@ std::vector<Value> evaluate(const Graph& graph, const Node& node) {
     inputs.push_back(id == kAbsent ? &none : &*graph.value(id).constant);
     taken += bytes_of(*inputs.back());
   }
-  std::vector<Value> outputs(node.outputs.size());
-  try {
-    Outputs results(outputs);
-    entry->import(node, context)->run(Inputs(inputs), results);
-  } catch (const Error&) {
-    return {};  // it may never run; where it does, it says what is wrong
-  }
+  std::vector<Value> outputs = evaluate(graph, node, inputs);
   const auto fits = [&](const Value& value) {
     return value.is_tensor() && bytes_of(value) <= kGrowth * taken;
   };
@@ -62,7 +46,7 @@ bool fold_constants(Graph& graph) {
     const bool known = !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
       return is_constant(graph, id);
     });
-    std::vector<Value> outputs = known ? evaluate(graph, node) : std::vector<Value>{};
+    std::vector<Value> outputs = known ? fold(graph, node) : std::vector<Value>{};
     if (outputs.empty()) {
       kept.push_back(std::move(node));
       continue;

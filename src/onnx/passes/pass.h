@@ -14,6 +14,10 @@ struct Pass {
 };
 
 // Each in a file of its name.
+/// Writes into values the sizes that follow from the graph's inputs, whose declared shapes every
+/// run checks, and from constants; makes constants of what is computed from such sizes alone. What
+/// a file declares of other values counts for nothing.
+bool infer_shapes(Graph& graph);
 bool fold_constants(Graph& graph);
 bool eliminate_identities(Graph& graph);
 bool eliminate_transposes(Graph& graph);

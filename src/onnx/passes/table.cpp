@@ -4,6 +4,7 @@ namespace quern::onnx {
 namespace {
 
 constexpr Pass kPasses[] = {
+    {"infer_shapes", infer_shapes},  // others ask for ranks
     {"eliminate_identities", eliminate_identities},
     {"sink_dequantization", sink_dequantization},
     {"hoist_quantization", hoist_quantization},

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "onnx/graph.h"
+
+namespace quern::onnx {
+
+/// Sizes of axes, outermost first; kUnknown where one is not known.
+using Dims = std::vector<std::int64_t>;
+inline constexpr std::int64_t kUnknown = -1;
+
+/// What is known of a node's inputs before the graph runs.
+class KnownInputs {
+ public:
+  /// By value, vectors and numbers (i64) that are made of sizes, kUnknown among them.
+  using Sizes = std::map<ValueId, Tensor>;
+
+  KnownInputs(const Graph& graph, const Node& node, const Sizes& sizes)
+      : graph_(graph), node_(node), sizes_(sizes) {}
+
+  bool has(std::size_t index) const { return node_.has_input(index); }
+  std::size_t count() const { return node_.operator_inputs; }
+  /// Nothing where not even the rank is known.
+  std::optional<Dims> dims(std::size_t index) const;
+  /// Elements of a constant of integers. Nothing where they are not known.
+  std::optional<Dims> ints(std::size_t index) const;
+  /// As `ints`, or sizes, some of which may not be known.
+  std::optional<Dims> sizes(std::size_t index) const;
+
+ private:
+  const Graph& graph_;
+  const Node& node_;
+  const Sizes& sizes_;
+};
+
+/// Sizes of a node's outputs as far as those of its inputs fix them: in order, and as many as are
+/// known. None where there is no rule for the operator. Throws: Error where the node cannot run.
+std::vector<Dims> output_dims(const Node& node, const KnownInputs& in);
+
+/// Product of `dims`; kUnknown where one is not known or the product is huge.
+std::int64_t element_count(const Dims& dims);
+
+}  // namespace quern::onnx
