@@ -36,6 +36,7 @@ class QuernConan(ConanFile):
         self.requires("protozero/[>=1.7 <2]", visible=False)
         if self.options.cli:
             self.requires("cli11/[>=2.1 <3]", visible=False)
+            self.requires("stb/cci.20240531", visible=False)
         if self.options.serve:
             self.requires("cpp-httplib/[>=0.11 <1]")
             self.requires("openssl/[>=1.1.1 <4]")

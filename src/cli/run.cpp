@@ -10,6 +10,7 @@
 #include <random>
 
 #include "cli/commands.h"
+#include "cli/image.h"
 #include "cli/terminal.h"
 #include "quern/error.h"
 #include "quern/npy.h"
@@ -22,7 +23,8 @@ namespace fs = std::filesystem;
 
 struct RunArguments {
   std::string model;
-  std::vector<std::string> inputs;  // name=file.npy or name=file.pb
+  std::vector<std::string> inputs;  // name=file
+  PixelScale pixels;
   std::string output;
   std::string trace;
   bool random = false;
@@ -47,6 +49,21 @@ Tensor random_tensor(const onnx::ValueInfo& info) {
   return values.cast(info.dtype);
 }
 
+onnx::Value read_input(const std::string& name, const std::string& file,
+                       const RunArguments& arguments, const onnx::ModelInfo& info) {
+  if (fs::path(file).extension() == ".npy") return read_npy(file);
+  if (!is_image(file)) return onnx::Value::open(file);
+  const auto input = std::ranges::find(info.inputs, name, &onnx::ValueInfo::name);
+  if (input == info.inputs.end()) {
+    std::string known;
+    for (const onnx::ValueInfo& other : info.inputs)
+      known += (known.empty() ? "\"" : ", \"") + other.name + "\"";
+    throw Error(ErrorCode::invalid_argument,
+                "run: no input \"" + name + "\"; the model has " + known);
+  }
+  return read_image(file, *input, arguments.pixels);
+}
+
 onnx::Values gather_inputs(const RunArguments& arguments, const onnx::ModelInfo& info) {
   onnx::Values inputs;
   for (const std::string& given : arguments.inputs) {
@@ -56,8 +73,7 @@ onnx::Values gather_inputs(const RunArguments& arguments, const onnx::ModelInfo&
                   "run: --input \"" + given + "\", expected NAME=FILE");
     const std::string name = given.substr(0, equals);
     const std::string file = given.substr(equals + 1);
-    const bool is_npy = fs::path(file).extension() == ".npy";
-    inputs.emplace(name, is_npy ? onnx::Value(read_npy(file)) : onnx::Value::open(file));
+    inputs.emplace(name, read_input(name, file, arguments, info));
   }
   for (const onnx::ValueInfo& input : info.inputs) {
     if (!arguments.random || inputs.contains(input.name)) continue;
@@ -172,8 +188,20 @@ void add_run(CLI::App& app) {
   auto arguments = std::make_shared<RunArguments>();
   CLI::App* command = app.add_subcommand("run", "Run an ONNX model");
   command->add_option("model", arguments->model, "A .onnx file")->required();
-  command->add_option("--input", arguments->inputs,
-                      "NAME=FILE, a .npy array or a .pb tensor; once for each input");
+  command->add_option(
+      "--input", arguments->inputs,
+      "NAME=FILE, once for each input: an array (.npy), a tensor (.pb), or an image "
+      "(.png, .jpg, .bmp), stretched to the input's height and width; its channels "
+      "are red, green, blue, its floats 0 to 1");
+  command
+      ->add_option("--mean", arguments->pixels.mean,
+                   "Taken off an image's floats, of all channels or of each: 0.485,0.456,0.406")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--std", arguments->pixels.std, "Then divided by: 0.229,0.224,0.225")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_flag("--random", arguments->random, "Random values for inputs that are not given");
   command->add_option("--output", arguments->output, "A folder for the outputs, as .npy");
   command->add_option("--repeat", arguments->repeat, "Runs to time, after one that is not")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes every target: tests/fuzz/run.sh [SECONDS for each, default 600]
-# Builds with Clang, ASan, UBSan and libFuzzer (Debian: clang-14 and libclang-rt-14-dev); starts from the corpus; fails on the first finding,
-# whose file is left in build/fuzz/findings.
+# Builds with Clang, ASan, UBSan and libFuzzer (Debian: clang-14, libclang-rt-14-dev); starts from the
+# corpus; fails on the first finding, whose file is left in build/fuzz/findings.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-600}

@@ -60,14 +60,15 @@ class ModelMaker {
       writer.add_int32(20, 5);
     });
   }
-  /// A value info of f32 [dims].
-  static std::string value(const std::string& name, const std::vector<std::int64_t>& dims) {
+  /// A value info of a tensor [dims], of f32 or the element type given.
+  static std::string value(const std::string& name, const std::vector<std::int64_t>& dims,
+                           std::int32_t element_type = 1) {
     const std::string shape = message([&](Writer& writer) {
       for (const std::int64_t dim : dims)
         writer.add_message(1, message([&](Writer& size) { size.add_int64(1, dim); }));
     });
     const std::string tensor_type = message([&](Writer& writer) {
-      writer.add_int32(1, 1);
+      writer.add_int32(1, element_type);
       writer.add_message(2, shape);
     });
     return message([&](Writer& writer) {
