@@ -305,3 +305,29 @@ TEST_CASE("an error of a node says which") {
     CHECK(std::string(error.what()).find("(node \"MatMul0\", MatMul)") != std::string::npos);
   }
 }
+
+TEST_CASE("a map's values become a row, by the order of its keys or at the places they name") {
+  using Attributes = std::vector<GraphMaker::Attribute>;
+  const auto row = [](const Value& map, const Attributes& attributes) {
+    GraphMaker maker;
+    maker.output(maker.node("CastMap", {maker.input("x")}, attributes, 1));
+    maker.graph.nodes[0].domain = "ai.onnx.ml";
+    const Tensor y = run_graph(maker.graph, {map})[0];
+    CHECK(y.rank() == 2);
+    return y.reshape({y.numel()});
+  };
+  const Tensor keys = Tensor::from(std::vector<std::int64_t>{7, 1, 3}, {3});
+  const Value numbers = Value::map(keys, Tensor::from({2.5f, -1.f, 0.1f}, {3}));
+  const Attributes sparse{{"map_form", std::string("SPARSE")}, {"max_map", std::int64_t{6}}};
+  // As ONNX Runtime 1.23 gives them.
+  CHECK(std::ranges::equal(row(numbers, {}).data<float>(), std::vector{-1.f, 0.1f, 2.5f}));
+  CHECK(std::ranges::equal(row(numbers, sparse).data<float>(),
+                           std::vector{0.f, -1.f, 0.f, 0.1f, 0.f, 0.f}));
+  const Value texts =
+      Value::map(keys, Tensor::from(std::vector<std::string>{"12", "-3", "4"}, {3}));
+  CHECK(std::ranges::equal(row(texts, {{"cast_to", std::string("TO_INT64")}}).data<std::int64_t>(),
+                           std::vector<std::int64_t>{-3, 4, 12}));
+  const Value named =
+      Value::map(Tensor::from(std::vector<std::string>{"a"}, {1}), Tensor::zeros({1}));
+  CHECK(code_of([&] { row(named, {}); }) == ErrorCode::invalid_argument);
+}

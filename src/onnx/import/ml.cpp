@@ -221,6 +221,39 @@ KernelPtr dict_vectorizer(const Node& node, const ImportContext&) {
   });
 }
 
+DType cast_map_dtype(const Node& node) {
+  const std::string name = node.attributes.get("cast_to", "TO_FLOAT");
+  if (name == "TO_FLOAT") return DType::f32;
+  if (name == "TO_INT64") return DType::i64;
+  if (name == "TO_STRING") return DType::string;
+  fail(ErrorCode::corrupt_file, "cast_to is \"{}\"; known: TO_FLOAT, TO_INT64, TO_STRING", name);
+}
+
+/// Values of a map in the order of its keys, or at the places that its keys name.
+KernelPtr cast_map(const Node& node, const ImportContext&) {
+  const DType dtype = cast_map_dtype(node);
+  const std::string form = node.attributes.get("map_form", "DENSE");
+  if (form != "DENSE" && form != "SPARSE")
+    fail(ErrorCode::corrupt_file, "map_form is \"{}\"; known: DENSE, SPARSE", form);
+  const std::int64_t size = node.attributes.get("max_map", std::int64_t{1});
+  constexpr std::int64_t kMost = std::int64_t{1} << 24;
+  if (form == "SPARSE" && (size < 0 || size > kMost))
+    fail(ErrorCode::corrupt_file, "max_map is {}", size);
+  const Tensor places = form == "SPARSE" ? count_to(size) : Tensor();
+  return make_kernel([=](const Inputs& in) {
+    const Value& map = in.value(0);
+    require(map.keys().dtype() == DType::i64, "keys have dtype {}, expected i64",
+            map.keys().dtype());
+    const Tensor values = ops::cast(map.values(), dtype);
+    if (form == "DENSE") {
+      const auto order = ops::topk(map.keys(), map.keys().numel(), {.largest = false}).indices;
+      return ops::gather(values, order).unsqueeze(0);
+    }
+    const Tensor parts[] = {values, Tensor::zeros({1}, dtype)};
+    return ops::gather(ops::concat(parts, 0), ops::find_positions(places, map.keys())).unsqueeze(0);
+  });
+}
+
 KernelPtr zip_map(const Node& node, const ImportContext&) {
   const auto names = list<std::string>(node, "classlabels_strings");
   const auto numbers = list<std::int64_t>(node, "classlabels_int64s");
@@ -297,6 +330,7 @@ constexpr auto kAny = ShapesFrom::anything;
 constexpr Operator kMlOperators[] = {
     {"ArrayFeatureExtractor", 1, array_feature_extractor, kSame, kPure, kMl},
     {"Binarizer", 1, binarizer, kSame, kPure, kMl},
+    {"CastMap", 1, cast_map, kAny, kPure, kMl},
     {"CategoryMapper", 1, category_mapper, kSame, kPure, kMl},
     {"DictVectorizer", 1, dict_vectorizer, kAny, kPure, kMl},
     {"FeatureVectorizer", 1, feature_vectorizer, kSame, kPure, kMl},
