@@ -253,7 +253,7 @@ class Growing {
   std::map<ValueId, Value> values_;
 };
 
-/// Aborts where a value has another shape than was inferred.
+/// Aborts where an output has another shape than was inferred.
 void check_dims(const Graph& graph, std::span<const Value> outputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const auto& dims = graph.value(graph.outputs[i]).dims;
@@ -263,8 +263,14 @@ void check_dims(const Graph& graph, std::span<const Value> outputs) {
       return inferred < 0 || inferred == got;
     });
     if (fits) continue;
-    std::fprintf(stderr, "output %zu: inferred another shape than %s\n", i,
-                 to_string(shape).c_str());
+    std::string inferred;
+    for (const std::int64_t dim : *dims) inferred += std::to_string(dim) + " ";
+    std::fprintf(stderr, "output %zu is %s, inferred: %s\n", i, to_string(shape).c_str(),
+                 inferred.c_str());
+    for (const Node& node : graph.nodes) {
+      if (std::ranges::count(node.outputs, graph.outputs[i]) > 0)
+        std::fprintf(stderr, "%s of %s\n", node.op_type.c_str(), node.name.c_str());
+    }
     std::abort();
   }
 }

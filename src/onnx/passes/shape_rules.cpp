@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "onnx/import/import.h"
 #include "onnx/import/window.h"
-#include "onnx/layout.h"
 
 namespace quern::onnx {
 namespace {
@@ -65,16 +64,19 @@ Dims broadcast(const Dims& a, const Dims& b) {
   return result;
 }
 
+/// The first `most` inputs, of which none may be missing.
+template <std::size_t most>
 Results broadcast_dims(const Node&, const KnownInputs& in) {
   Dims result;
-  for (std::size_t i = 0; i < in.count(); ++i) {
-    if (!in.has(i)) continue;
+  for (std::size_t i = 0; i < std::min(most, in.count()); ++i) {
     const auto x = in.dims(i);
     if (!x) return {};
     result = broadcast(result, *x);
   }
   return {result};
 }
+
+constexpr std::size_t kAllInputs = 1 << 30;
 
 // ---- Products and windows ----
 
@@ -347,13 +349,17 @@ struct Rule {
   Results (*results)(const Node&, const KnownInputs&);
 };
 
-// Those that importers have for elementwise operators are not listed.
 constexpr Rule kRules[] = {
-    {"And", broadcast_dims},
+    {"Abs", same_dims},
+    {"Add", broadcast_dims<2>},
+    {"And", broadcast_dims<2>},
     {"ArgMax", arg_best_dims},
     {"ArgMin", arg_best_dims},
     {"AveragePool", pool_dims},
     {"BatchNormalization", same_dims},
+    {"Cast", same_dims},
+    {"Ceil", same_dims},
+    {"Celu", same_dims},
     {"Clip", same_dims},
     {"Concat", concat_dims},
     {"ConstantOfShape", constant_of_shape_dims},
@@ -361,46 +367,79 @@ constexpr Rule kRules[] = {
     {"Cos", same_dims},
     {"CumSum", same_dims},
     {"DequantizeLinear", same_dims},
+    {"Div", broadcast_dims<2>},
     {"Dropout", same_dims},
-    {"Equal", broadcast_dims},
+    {"Elu", same_dims},
+    {"Equal", broadcast_dims<2>},
+    {"Erf", same_dims},
+    {"Exp", same_dims},
     {"Expand", expand_dims},
     {"Flatten", flatten_dims},
+    {"Floor", same_dims},
     {"Gather", gather_dims},
+    {"Gelu", same_dims},
     {"Gemm", gemm_dims},
     {"GlobalAveragePool", global_pool_dims},
     {"GlobalMaxPool", global_pool_dims},
-    {"Greater", broadcast_dims},
-    {"GreaterOrEqual", broadcast_dims},
+    {"Greater", broadcast_dims<2>},
+    {"GreaterOrEqual", broadcast_dims<2>},
     {"GroupNormalization", same_dims},
+    {"HardSigmoid", same_dims},
+    {"HardSwish", same_dims},
     {"Identity", same_dims},
     {"InstanceNormalization", same_dims},
+    {"IsNaN", same_dims},
     {"LRN", same_dims},
     {"LayerNormalization", same_dims},
-    {"Less", broadcast_dims},
-    {"LessOrEqual", broadcast_dims},
+    {"LeakyRelu", same_dims},
+    {"Less", broadcast_dims<2>},
+    {"LessOrEqual", broadcast_dims<2>},
+    {"Log", same_dims},
     {"LogSoftmax", same_dims},
     {"MatMul", matmul_dims},
+    {"Max", broadcast_dims<kAllInputs>},
     {"MaxPool", pool_dims},
+    {"Mean", broadcast_dims<kAllInputs>},
+    {"Min", broadcast_dims<kAllInputs>},
+    {"Mish", same_dims},
+    {"Mod", broadcast_dims<2>},
+    {"Mul", broadcast_dims<2>},
+    {"Neg", same_dims},
     {"Not", same_dims},
-    {"Or", broadcast_dims},
-    {"PRelu", broadcast_dims},
+    {"Or", broadcast_dims<2>},
+    {"PRelu", broadcast_dims<2>},
+    {"Pow", broadcast_dims<2>},
     {"QuantizeLinear", same_dims},
     {"RMSNormalization", same_dims},
+    {"Reciprocal", same_dims},
     {"ReduceL2", reduce_dims},
     {"ReduceMax", reduce_dims},
     {"ReduceMean", reduce_dims},
     {"ReduceMin", reduce_dims},
     {"ReduceProd", reduce_dims},
     {"ReduceSum", reduce_dims},
+    {"Relu", same_dims},
     {"Reshape", reshape_dims},
+    {"Round", same_dims},
+    {"Selu", same_dims},
+    {"Sigmoid", same_dims},
+    {"Sign", same_dims},
     {"Sin", same_dims},
     {"Size", no_dims},
     {"Slice", slice_dims},
     {"Softmax", same_dims},
+    {"Softplus", same_dims},
+    {"Softsign", same_dims},
     {"Split", split_dims},
+    {"Sqrt", same_dims},
     {"Squeeze", squeeze_dims},
+    {"Sub", broadcast_dims<2>},
+    {"Sum", broadcast_dims<kAllInputs>},
+    {"Swish", same_dims},
+    {"Tanh", same_dims},
     {"Transpose", transpose_dims},
     {"Unsqueeze", unsqueeze_dims},
+    {"Where", broadcast_dims<3>},
 };
 
 }  // namespace
@@ -432,10 +471,9 @@ std::optional<Dims> KnownInputs::sizes(std::size_t index) const {
 }
 
 std::vector<Dims> output_dims(const Node& node, const KnownInputs& in) {
-  const bool is_standard = node.domain.empty();
   const auto rule = std::ranges::find(kRules, node.op_type, &Rule::op_type);
-  if (is_standard && rule != std::end(kRules)) return rule->results(node, in);
-  return is_elementwise(node) ? broadcast_dims(node, in) : Results{};
+  const bool known = node.domain.empty() && rule != std::end(kRules);
+  return known ? rule->results(node, in) : Results{};
 }
 
 std::int64_t element_count(const Dims& dims) {
