@@ -29,9 +29,12 @@ int main(int argc, char** argv) {
   const std::int64_t count = std::atoll(argv[2]);
   const auto model = quern::onnx::Model::load(argv[1]);
   quern::onnx::Session session(model);
-  constexpr std::int64_t kWidths = 100;
+  // All of 100 heights and widths, large and small by turns.
+  constexpr std::int64_t kSizes = 100;
+  constexpr std::int64_t kStride = 7919;
   for (std::int64_t i = 0; i < count; ++i) {
-    const quern::Shape shape{1, 3, 8 + i / kWidths, 8 + i % kWidths};
+    const std::int64_t place = i * kStride % (kSizes * kSizes);
+    const quern::Shape shape{1, 3, 8 + place / kSizes, 8 + place % kSizes};
     session.run({{"x", quern::Tensor::full(shape, 0.5f)}});
     if ((i + 1) % (count / 10) == 0)
       std::printf("%lld %.1f\n", static_cast<long long>(i + 1), resident_megabytes());

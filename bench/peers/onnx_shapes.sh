@@ -3,7 +3,8 @@
 #
 #   bench/peers/onnx_shapes.sh [COUNT]    default: 10000
 #
-# Rows "after N shapes, MB" in build/bench/onnx_shapes.json; the peer's is less what its interpreter holds at first.
+# Small and large shapes come by turns, so that what grows is kept and not needed. Rows "after N shapes, MB" in
+# build/bench/onnx_shapes.json; the peer's is less what its interpreter holds at first.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 peers_or_skip
@@ -13,8 +14,8 @@ describe_cpu
 in_peers python3 /mnt/quern/bench/peers/onnx_shapes.py /mnt/models/any_size.onnx 0 >/dev/null 2>&1
 while read -r shapes megabytes; do
   sample "after $shapes shapes, MB" quern "$megabytes"
-done < <("$ours" "$models/any_size.onnx" "$count")
+done < <("${ahead[@]}" "$ours" "$models/any_size.onnx" "$count")
 while read -r shapes megabytes; do
   sample "after $shapes shapes, MB" peer "$megabytes"
-done < <(in_peers python3 /mnt/quern/bench/peers/onnx_shapes.py /mnt/models/any_size.onnx "$count" 2>/dev/null)
+done < <(in_peers "${ahead[@]}" python3 /mnt/quern/bench/peers/onnx_shapes.py /mnt/models/any_size.onnx "$count" 2>/dev/null)
 report "$root/build/bench/onnx_shapes.json"
