@@ -5,7 +5,8 @@
 #
 # Rows "MODEL f32, s", "MODEL bf16, s" (against ONNX Runtime's f32), "MODEL load, s" and "MODEL peak, MB" in
 # build/bench/onnx.json; "MODEL, s" of the models in int8, which make_int8.py names. A peak is that of the process, the
-# peer's less what its interpreter holds before it loads ONNX Runtime.
+# peer's less what its interpreter holds before it loads ONNX Runtime. Rows "MODEL newest, s" are against the newest ONNX
+# Runtime that npm has, where there is npm (installed in build/bench/npm).
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 peers_or_skip
@@ -50,6 +51,23 @@ run_peer() {
     python3 /mnt/quern/bench/peers/onnx_runtime.py "/mnt/models/$1.onnx" "$repeat" /mnt/models/peer_output/y.npy 2>/dev/null | tail -n 1
 }
 
+npm=$root/build/bench/npm
+if command -v npm >/dev/null && [ ! -e "$npm/node_modules/onnxruntime-node" ]; then
+  mkdir -p "$npm"
+  npm install --prefix "$npm" --ignore-scripts --no-audit --no-fund onnxruntime-node >/dev/null 2>&1 ||
+    echo "npm does not give onnxruntime-node: rows \"newest\" are left out" >&2
+fi
+
+# sample_newest MODEL LIMIT PRECISION SECONDS: a row of ours against the ONNX Runtime of npm.
+sample_newest() {
+  [ -e "$npm/node_modules/onnxruntime-node" ] || return 0
+  newest=$(NODE_PATH=$npm/node_modules "${ahead[@]}" \
+    node "$root/bench/peers/onnx_runtime_node.js" "$models/$1.onnx" "$repeat" "$models/peer_output/y.npy")
+  check "$1" "$2" "$3"
+  sample "$1 newest, s" quern "$4"
+  sample "$1 newest, s" peer "$(seconds "$(field median_ms <<<"$newest")")"
+}
+
 seconds() { awk "BEGIN { print $1 / 1000 }"; }
 megabytes() { awk "BEGIN { print $1 / 1e6 }"; }
 
@@ -69,6 +87,7 @@ for ((round = 0; round < rounds; ++round)); do
       check "$name" 0.05 int8  # a sum that rounds the other way is one step of the result's scale
       sample "$name, s" quern "$(seconds "$(field median_ms <<<"$ours")")"
       sample "$name, s" peer "$(seconds "$(field median_ms <<<"$peer")")"
+      sample_newest "$name" 0.05 int8 "$(seconds "$(field median_ms <<<"$ours")")"
       continue
     fi
     for precision in f32 bf16; do
@@ -83,9 +102,11 @@ for ((round = 0; round < rounds; ++round)); do
         sample "$name load, s" peer "$(seconds "$(field load_ms <<<"$peer")")"
         sample "$name peak, MB" quern "$(megabytes "$(field peak_bytes <<<"$ours")")"
         sample "$name peak, MB" peer "$(megabytes "$(field peak_bytes <<<"$peer")")"
+        sample_newest "$name" "$limit" f32 "$(seconds "$(field median_ms <<<"$ours")")"
       fi
     done
   done
 done
-echo "ONNX Runtime $(sed -nE 's/.*"version": *"([^"]+)".*/\1/p' <<<"$peer")"
+version_in() { sed -nE 's/.*"version": *"([^"]+)".*/\1/p' <<<"$1"; }
+echo "ONNX Runtime $(version_in "$peer"); of npm: $(version_in "${newest:-}")"
 report "$root/build/bench/onnx.json"
