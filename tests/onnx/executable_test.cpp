@@ -96,7 +96,7 @@ void check_residual(Residual& given) {
 
 }  // namespace
 
-TEST_CASE("a residual read for the last time becomes the sum; one that is needed stays") {
+TEST_CASE("a residual read for the last time becomes the sum, one that is needed stays") {
   SUBCASE("read by the sum alone") {
     Residual graph;
     const auto residual = graph.maker.node("Exp", {graph.convolve(2)});
