@@ -13,7 +13,9 @@ namespace {
 using std::chrono::milliseconds;
 using Deadline = std::chrono::steady_clock::time_point;
 
-constexpr milliseconds kLookInterval{50};  // at which a client that left is noticed
+// At which a client that left is noticed, at the second look where the network is slow. Each wakes
+// a thread of each request.
+constexpr milliseconds kLookInterval{90};
 
 std::string_view reason_of(const llm::Reply& reply, bool client_left) {
   if (reply.finish_reason != llm::FinishReason::cancelled) return to_string(reply.finish_reason);

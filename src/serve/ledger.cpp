@@ -37,7 +37,7 @@ bool Ticket::wait() const {
 
 struct Ledger::Impl {
   using Batch = Ticket::Batch;
-  static constexpr std::size_t kRemembered = 1000;
+  static constexpr std::size_t kRemembered = 250;
 
   Impl(const std::string& path, std::string currency_, const std::string& memory_name)
       : database(open_ledger(path, memory_name)), currency(std::move(currency_)) {

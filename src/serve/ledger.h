@@ -42,7 +42,7 @@ class Ticket {
 /// one transaction, so that many requests share a sync.
 ///
 /// A ledger in memory keeps what entries add up to, but of the entries themselves, which only serve
-/// to know an id again, the last 1000 to 2000: a service without a file does not grow.
+/// to know an id again, the last 250 to 500: a service without a file does not grow.
 ///
 /// Safe to use from several threads at once, and beside other processes.
 class Ledger {

@@ -66,8 +66,11 @@ class ConnectionReply : public Reply {
   bool begun() const noexcept override { return status_ != 0; }
   int status() const noexcept override { return status_; }
   bool gone() override {
-    const Stream::Peer peer = stream_.peer();
-    if (peer == Stream::Peer::done && !probed_ && !ended_) probe();
+    Stream::Peer peer = stream_.peer();
+    if (peer == Stream::Peer::done && !probed_ && !ended_) {
+      probe();
+      peer = stream_.peer();
+    }
     return broken_ || peer == Stream::Peer::gone;
   }
 
