@@ -143,7 +143,7 @@ class Load:
         return float(re.search(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE).group(1))
 
 
-async def cpu_of_streamed_tokens(load, pid, streams=16, requests=8, tokens=200):
+async def cpu_of_streamed_tokens(load, pid, streams=16, requests=12, tokens=200):
     """Microseconds of CPU by token, of the threads that serve HTTP."""
 
     async def stream():
