@@ -1,5 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+
+#include "quern/runtime.h"
 #include "serve/running_server.h"
 #include "support/temporary_folder.h"
 
@@ -43,6 +49,36 @@ struct Business {
 };
 
 }  // namespace
+
+TEST_CASE("prompts, answers and keys are neither logged nor stored") {
+  std::mutex mutex;
+  std::string kept;
+  configure({.log = [&](LogLevel, std::string_view message) {
+    const std::lock_guard lock(mutex);
+    kept += message;
+  }});
+  std::string key;
+  std::string answer;
+  {
+    Business business;
+    key = business.accounts.create("acme", "free").key;
+    const Answer replied = business.ask(business.header(key), 20);
+    REQUIRE(replied.status == 200);
+    answer = replied.json()["choices"][0]["text"];
+    REQUIRE(answer.size() > 10);
+    CHECK(business.ask(business.header(key + "x")).status == 401);
+    for (const auto& entry : std::filesystem::directory_iterator(business.folder.path(""))) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      kept.append(std::istreambuf_iterator<char>(file), {});
+    }
+  }
+  configure({});
+  REQUIRE(kept.find("acme") != std::string::npos);  // the ledger was read
+  for (const std::string& secret :
+       {key, key.substr(key.size() - 20), answer, std::string("Once")}) {
+    CHECK(kept.find(secret) == std::string::npos);
+  }
+}
 
 TEST_CASE("with plans a key is asked for, but not of health and the page") {
   Business business;
