@@ -273,6 +273,25 @@ TEST_CASE("other moves of axes, and steps of a shuffle that others read, stay") 
   CHECK_FALSE(fuse_channel_shuffles(maker.graph));
 }
 
+TEST_CASE("channels beyond any tensor's are no shuffle") {
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  GraphMaker maker;
+  maker.output(shuffle(maker, maker.input("x"), {1, kHuge, 4, 4, 5}, {1, -1, 4, 5}));
+  maker.output(shuffle(maker, maker.input("y"), {1, 2, kHuge, 4, 5}, {1, -1, 4, 5}));
+  CHECK_FALSE(fuse_channel_shuffles(maker.graph));
+
+  GraphMaker split;
+  const auto turned = shuffle(split, split.input("x"), {1, 2, 6, 4, 5}, {1, 12, 4, 5});
+  split.node("Split", {turned},
+             {{"axis", std::int64_t{1}}, {"split", std::vector<std::int64_t>{kHuge, kHuge}}});
+  const auto second = split.graph.add_value("second");
+  split.graph.nodes.back().outputs.push_back(second);
+  split.output(split.graph.nodes.back().outputs[0]);
+  split.output(second);
+  CHECK(fuse_channel_shuffles(split.graph));
+  CHECK(split.graph.nodes.back().op_type == "Split");
+}
+
 TEST_CASE("x * sigmoid(x) is one activation") {
   GraphMaker maker;
   const auto x = maker.input("x");

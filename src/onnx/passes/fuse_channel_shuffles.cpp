@@ -8,6 +8,8 @@ namespace {
 
 using Ints = std::vector<std::int64_t>;
 
+constexpr std::int64_t kMostChannels = std::int64_t{1} << 30;  // a product of two fits in 64 bits
+
 /// The constant shape [batch, ...] that a Reshape gives; nothing where it is not one.
 std::optional<Ints> reshaped_to(const Graph& graph, const Node* node) {
   if (node == nullptr || !node->is("Reshape")) return std::nullopt;
@@ -32,7 +34,7 @@ Node* equal_split(Rewriter& rewriter, ValueId value, std::int64_t channels) {
     sizes.assign(values.data<std::int64_t>().begin(), values.data<std::int64_t>().end());
   }
   const bool equal =
-      std::ranges::all_of(sizes, [&](std::int64_t size) { return size * count == channels; });
+      std::ranges::all_of(sizes, [&](std::int64_t size) { return size == channels / count; });
   return channels % count == 0 && equal ? split : nullptr;
 }
 
@@ -51,7 +53,9 @@ void fuse_shuffle(Rewriter& rewriter, Node& last) {
   std::swap(order[1], order[2]);
   const std::int64_t groups = (*before)[1];
   const std::int64_t k = (*before)[2];
-  if (transpose->attributes.ints("perm") != order || groups <= 0 || k <= 0) return;
+  const auto counts = [](std::int64_t number) { return number > 0 && number <= kMostChannels; };
+  if (transpose->attributes.ints("perm") != order || !counts(groups) || !counts(k)) return;
+  if ((*after)[1] != -1 && (*after)[1] != groups * k) return;
   Node* split = equal_split(rewriter, last.outputs[0], groups * k);
   const auto parts = split != nullptr ? static_cast<std::int64_t>(split->outputs.size()) : 1;
   const bool splits = split != nullptr && k % parts == 0;
