@@ -142,21 +142,13 @@ void rescale_run(const ByteRows& shape, SourceBytes src, float scale, float zero
   const auto zeros = hn::Set(ByteFloats(), zero);
   const auto scales = hn::Set(ByteFloats(), scale);
   const auto divisor = hn::Set(ByteFloats(), dst_scale);
-  const auto rescaled = [&](ByteFloat value) HWY_ATTR {
-    return hn::Div(hn::Mul(hn::Sub(value, zeros), scales), divisor);
-  };
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(ByteFloats()));
   for (std::int64_t row = 0; row < shape.rows; ++row) {
     const std::int64_t read = row * shape.src_pitch;
     const std::int64_t written = row * shape.dst_pitch;
-    if (shape.size < lanes) {
-      to.store(rescaled(from.load(read, shape.size)), written, shape.size);
-      continue;
-    }
-    for (std::int64_t i = 0; i < shape.size; i += lanes) {
-      const std::int64_t at = std::min(i, shape.size - lanes);  // the last overlaps the one before
-      to.store(rescaled(from.load(read + at)), written + at);
-    }
+    for_each_vector(shape.size, [&](std::int64_t at, auto... count) HWY_ATTR {
+      const auto value = hn::Mul(hn::Sub(from.load(read + at, count...), zeros), scales);
+      to.store(hn::Div(value, divisor), written + at, count...);
+    });
   }
 }
 
