@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/prefetch.h"
 #include "kernels/simd.h"
 #include "kernels/targets.h"
-#include "kernels/weight_prefetch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantised_matvec.cpp"
 #include <hwy/foreach_target.h>
-
-#include <hwy/cache_control.h>
 
 #include "kernels/encodings-inl.h"
 
@@ -21,8 +19,9 @@ namespace quern::kernels::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
 inline constexpr int kMaxColumns = 16;
-/// Weight rows that a step takes: as many as the registers hold.
-inline constexpr int kTileRows = HWY_CAP_GE512 ? 4 : 2;
+/// Weight rows that several columns share a load of activations for. One column takes rows one by
+/// one: memory is read fastest from the first byte to the last.
+inline constexpr int kTileRows = 2;
 
 /// Zero point of the codes as the dot products see them.
 template <class E>
@@ -78,29 +77,29 @@ struct WeightChunk {
 
 /// sums[column][row] += the products of one superblock. `src` points to the superblock's
 /// activations, the next column's follow.
-template <class E>
-HWY_INLINE void add_superblock(const std::uint8_t* const (&blocks)[kTileRows],
+template <class E, int kRows>
+HWY_INLINE void add_superblock(const std::uint8_t* const (&blocks)[kRows],
                                const ActivationBlock* src, int columns, VF32* sums) {
   const DF32 df;
   const DI8 d8;
-  GroupScales groups[kTileRows];
-  for (int r = 0; r < kTileRows; ++r) load_scales<E>(blocks[r], groups[r]);
+  GroupScales groups[kRows];
+  for (int r = 0; r < kRows; ++r) load_scales<E>(blocks[r], groups[r]);
 #pragma GCC unroll 2
   for (int first = 0; first < kGroups; first += kLanes) {
-    WeightChunk<E> chunks[kTileRows];
+    WeightChunk<E> chunks[kRows];
 #pragma GCC unroll 4
-    for (int r = 0; r < kTileRows; ++r) chunks[r].load(blocks[r], groups[r], first);
+    for (int r = 0; r < kRows; ++r) chunks[r].load(blocks[r], groups[r], first);
     for (int column = 0; column < columns; ++column) {
       const ActivationBlock& a = src[column];
-      VF32 totals[kTileRows];
+      VF32 totals[kRows];
 #pragma GCC unroll 4
-      for (int r = 0; r < kTileRows; ++r) totals[r] = sums[column * kTileRows + r];
+      for (int r = 0; r < kRows; ++r) totals[r] = sums[column * kRows + r];
       if (kHasOffsets<E> && first == 0) {
 #pragma GCC unroll 4
         for (int i = 0; i < kScaleVectors; ++i) {
           const VF32 a_sums = hn::Load(df, a.sums + i * kFloats);
 #pragma GCC unroll 4
-          for (int r = 0; r < kTileRows; ++r) {
+          for (int r = 0; r < kRows; ++r) {
             totals[r] = hn::MulAdd(groups[r].offsets.parts[i], a_sums, totals[r]);
           }
         }
@@ -109,61 +108,57 @@ HWY_INLINE void add_superblock(const std::uint8_t* const (&blocks)[kTileRows],
       const VI8 a_second = hn::Load(d8, a.codes + ActivationBlock::codes_at(first, 1));
       const VF32 a_scales = hn::Load(df, a.scales + 4 * first);
 #pragma GCC unroll 4
-      for (int r = 0; r < kTileRows; ++r) {
+      for (int r = 0; r < kRows; ++r) {
         totals[r] = chunks[r].add_products(totals[r], a_first, a_second, a_scales);
       }
 #pragma GCC unroll 4
-      for (int r = 0; r < kTileRows; ++r) sums[column * kTileRows + r] = totals[r];
+      for (int r = 0; r < kRows; ++r) sums[column * kRows + r] = totals[r];
     }
   }
 }
 
-/// kTileRows weight rows times `columns` activation rows, of which `src` has `m`.
-template <class E>
-HWY_INLINE void multiply_tile(const std::uint8_t* const (&rows)[kTileRows], std::int64_t k,
+/// kRows neighbouring weight rows times `columns` activation rows, of which `src` has `m`.
+template <class E, int kRows>
+HWY_INLINE void multiply_tile(const std::uint8_t* const (&rows)[kRows], std::int64_t k,
                               const ActivationBlock* src, std::int64_t m, int columns, VF32* sums) {
-  for (int i = 0; i < columns * kTileRows; ++i) sums[i] = hn::Zero(DF32());
-  const WeightPrefetch prefetch(E::kBytes / kGroups * (k / kGroup), kTileRows);
-  std::uint8_t padded[kTileRows][E::kBytes];
+  for (int i = 0; i < columns * kRows; ++i) sums[i] = hn::Zero(DF32());
+  const std::uint8_t* next_tile = rows[0] + kRows * (E::kBytes / kGroups * (k / kGroup));
+  std::uint8_t padded[kRows][E::kBytes];
   for (std::int64_t i = 0; i * kSuperblock < k; ++i) {
-    const std::int64_t ahead = prefetch.distance(i * E::kBytes);
-    const std::uint8_t* blocks[kTileRows];
+    if constexpr (kRows > 1) prefetch(next_tile + i * kRows * E::kBytes, kRows * E::kBytes);
+    const std::uint8_t* blocks[kRows];
 #pragma GCC unroll 4
-    for (int r = 0; r < kTileRows; ++r) {
-      blocks[r] = rows[r] + i * E::kBytes;
-      const std::uint8_t* later = blocks[r] + ahead;
-      for (int at = 0; at < E::kBytes; at += 64) hwy::Prefetch(later + at);
-    }
+    for (int r = 0; r < kRows; ++r) blocks[r] = rows[r] + i * E::kBytes;
     if (const std::int64_t rest = k - i * kSuperblock; rest < kSuperblock) [[unlikely]] {
       const std::int64_t bytes = E::kBytes / kGroups * (rest / kGroup);
-      for (int r = 0; r < kTileRows; ++r) {
+      for (int r = 0; r < kRows; ++r) {
         std::fill(std::copy_n(blocks[r], bytes, padded[r]), padded[r] + E::kBytes, 0);
         blocks[r] = padded[r];
       }
     }
-    add_superblock<E>(blocks, src + i * m, columns, sums);
+    add_superblock<E, kRows>(blocks, src + i * m, columns, sums);
   }
 }
 
-template <class E, int kColumns>
+template <class E, int kRows, int kColumns>
 void multiply_columns(const QuantisedProduct& product, std::int64_t begin, std::int64_t end) {
   const auto* weight = reinterpret_cast<const std::uint8_t*>(product.weight);
   const DF32 df;
-  VF32 sums[kTileRows * kColumns];
-  for (std::int64_t row = begin; row < end; row += kTileRows) {
-    const std::uint8_t* rows[kTileRows];
-    for (int r = 0; r < kTileRows; ++r) {
+  VF32 sums[kRows * kColumns];
+  for (std::int64_t row = begin; row < end; row += kRows) {
+    const std::uint8_t* rows[kRows];
+    for (int r = 0; r < kRows; ++r) {
       rows[r] = weight + std::min(row + r, end - 1) * product.row_bytes;
     }
     for (std::int64_t column = 0; column < product.m; column += kColumns) {
       const int columns =
           kColumns == 1 ? 1
                         : static_cast<int>(std::min<std::int64_t>(kColumns, product.m - column));
-      multiply_tile<E>(rows, product.k, product.src + column, product.m, columns, sums);
+      multiply_tile<E, kRows>(rows, product.k, product.src + column, product.m, columns, sums);
       for (int i = 0; i < columns; ++i) {
         float* dst = product.dst + (column + i) * product.dst_stride + row;
-        for (int r = 0; r < kTileRows && row + r < end; ++r) {
-          dst[r] = hn::GetLane(hn::SumOfLanes(df, sums[i * kTileRows + r]));
+        for (int r = 0; r < kRows && row + r < end; ++r) {
+          dst[r] = hn::GetLane(hn::SumOfLanes(df, sums[i * kRows + r]));
         }
       }
     }
@@ -173,8 +168,8 @@ void multiply_columns(const QuantisedProduct& product, std::int64_t begin, std::
 /// One column keeps its sums in registers.
 template <class E>
 void multiply(const QuantisedProduct& product, std::int64_t begin, std::int64_t end) {
-  if (product.m == 1) return multiply_columns<E, 1>(product, begin, end);
-  multiply_columns<E, kMaxColumns>(product, begin, end);
+  if (product.m == 1) return multiply_columns<E, 1, 1>(product, begin, end);
+  multiply_columns<E, kTileRows, kMaxColumns>(product, begin, end);
 }
 
 QuantisedKernel target_kernel(Encoding encoding) {
