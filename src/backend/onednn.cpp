@@ -45,6 +45,9 @@ dnnl::stream& thread_stream() {
 }
 
 dnnl::memory::desc to_onednn(const TensorDesc& desc) {
+  if (desc.blocked) {
+    return {to_onednn(desc.shape), to_onednn(desc.dtype), dnnl::memory::format_tag::nChw16c};
+  }
   if (desc.shape.rank() == 0) return {{1}, to_onednn(desc.dtype), dnnl::memory::dims{1}};
   return {to_onednn(desc.shape), to_onednn(desc.dtype), to_onednn(desc.strides)};
 }

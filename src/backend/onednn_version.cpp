@@ -162,10 +162,13 @@ std::optional<dnnl::primitive_desc_base> create_convolution(const ConvDesc& desc
 }
 
 std::optional<dnnl::primitive_desc_base> convolution(const ConvDesc& desc, const Attr& attr) {
-  return desc.transposed ? create_convolution<dnnl::deconvolution_forward>(
-                               desc, attr, dnnl::algorithm::deconvolution_direct)
-                         : create_convolution<dnnl::convolution_forward>(
-                               desc, attr, dnnl::algorithm::convolution_direct);
+  if (desc.transposed) {
+    return create_convolution<dnnl::deconvolution_forward>(desc, attr,
+                                                           dnnl::algorithm::deconvolution_direct);
+  }
+  return create_convolution<dnnl::convolution_forward>(
+      desc, attr,
+      desc.winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct);
 }
 
 std::optional<dnnl::primitive_desc_base> pooling(const PoolDesc& desc, const Attr& attr) {

@@ -88,6 +88,10 @@ TensorDesc channels_last_desc(DType dtype, const Shape& shape) {
   return {dtype, shape, strides};
 }
 
+TensorDesc blocked_desc(DType dtype, const Shape& shape) {
+  return {.dtype = dtype, .shape = shape, .strides = {}, .blocked = true};
+}
+
 namespace {
 
 /// The memory objects of an operation's arguments. To make them takes longer than to run a small
@@ -342,7 +346,7 @@ OperationPtr try_prepare(const MatMulDesc& desc) {
 
 OperationPtr try_prepare(const ConvDesc& desc) {
   OperationKey key("conv", {desc.src, desc.weights, desc.dst}, desc.post_ops);
-  key.add(desc.groups).add(desc.transposed).add(desc.src_zero_point);
+  key.add(desc.groups).add(desc.transposed).add(desc.winograd).add(desc.src_zero_point);
   add_window(key, desc.window);
   for (const TensorDesc& bias : desc.bias) key.add(bias);
   const auto arguments = [&] {

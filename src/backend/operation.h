@@ -16,6 +16,7 @@ struct TensorDesc {
   DType dtype = DType::f32;
   Shape shape;
   Shape strides;
+  bool blocked = false;  ///< in groups of 16 channels, without strides: see blocked_desc()
 };
 
 TensorDesc describe(const Tensor& tensor);
@@ -23,6 +24,9 @@ TensorDesc describe(const Tensor& tensor);
 TensorDesc dense_desc(DType dtype, const Shape& shape);
 /// Of a tensor [batch, channels, ...] whose channels of one place lie together, without gaps.
 TensorDesc channels_last_desc(DType dtype, const Shape& shape);
+/// Of an image [batch, channels, height, width] that lies as [batch, channels / 16, height, width,
+/// 16], without gaps; channels are a multiple of 16.
+TensorDesc blocked_desc(DType dtype, const Shape& shape);
 
 enum class Eltwise {
   relu,  ///< max(x, 0) + alpha * min(x, 0)
@@ -97,6 +101,8 @@ struct ConvDesc {
   Window window;
   std::int64_t groups = 1;
   bool transposed = false;
+  /// By the algorithm of Winograd (Lavin and Gray, 2015): few kernels, 3x3, of blocked src and dst.
+  bool winograd = false;
   bool src_zero_point = false;  ///< whether Slot::src_zero_point, one s32, is subtracted from src
   /// What each channel of the result is multiplied by before the post-ops: none or `out`, where
   /// scales_results(). Operations with scales are not cached: their owner keeps them.

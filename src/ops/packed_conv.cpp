@@ -20,6 +20,7 @@ struct ConvSignature {
   DType dtype;
   std::vector<std::pair<DType, Shape>> operands;
   std::optional<std::size_t> summed;  // the operand that is the result's own memory
+  bool winograd;
   bool operator==(const ConvSignature&) const = default;
 };
 
@@ -51,10 +52,10 @@ struct PackedConv::Impl {
   std::int64_t channels_in() const {
     return spec.transposed ? weight->shape()[0] : weight->shape()[1] * spec.options.groups;
   }
-  Prepared prepared_for(const ConvArgs& args, DType dtype) const;
+  Prepared prepared_for(const ConvArgs& args, DType dtype, bool winograd = false) const;
 
  private:
-  backend::ConvDesc describe(const ConvArgs& args, DType dtype) const;
+  backend::ConvDesc describe(const ConvArgs& args, DType dtype, bool winograd) const;
 
   mutable PreparedCache<ConvSignature> prepared_;
 };
@@ -174,6 +175,58 @@ void apply_steps(const std::vector<Step>& steps, const std::vector<Tensor>& oper
   }
 }
 
+/// Whether Winograd's algorithm, which multiplies less and moves more, is worth a try. Its kernels
+/// have no step but relu.
+bool suits_winograd(const ConvArgs& args) {
+  constexpr std::int64_t kPlaces = 128;  // of a channel: below this, reading weights takes longest
+  constexpr std::int64_t kProducts = 10000000;  // below this, reorders take what it saves
+  const ConvSpec& spec = args.conv.spec;
+  const Shape& weight = args.conv.weight->shape();
+  const auto is_one = [](std::int64_t value) { return value == 1; };
+  const auto is_relu = [](const Step& step) {
+    return step.kind == Step::Kind::relu && step.alpha == 0.f;
+  };
+  if (args.src.dtype() != DType::f32 || spec.transposed || spec.options.groups != 1 ||
+      weight.rank() != 4 || weight[2] != 3 || weight[3] != 3 || weight[0] % 16 != 0 ||
+      weight[1] % 16 != 0 || !std::ranges::all_of(args.conv.window.strides, is_one) ||
+      !std::ranges::all_of(args.conv.window.dilations, is_one) || spec.steps.size() > 1 ||
+      !std::ranges::all_of(spec.steps, is_relu))
+    return false;
+  const std::int64_t places = args.dst.dim(2) * args.dst.dim(3);
+  return places >= kPlaces && args.dst.dim(0) * places * weight.numel() >= kProducts;
+}
+
+void reorder(const Tensor& src, const backend::TensorDesc& src_desc, const Tensor& dst,
+             const backend::TensorDesc& dst_desc) {
+  const auto operation = backend::try_prepare(backend::ReorderDesc{src_desc, dst_desc});
+  if (!operation) fail(ErrorCode::internal, "conv: oneDNN does not reorder {}", src.shape());
+  operation->run({{Slot::src, src.raw()}, {Slot::dst, dst.raw()}});
+}
+
+bool run_winograd(const ConvArgs& args) {
+  if (!suits_winograd(args)) return false;
+  const Prepared packed = args.conv.prepared_for(args, DType::f32, true);
+  if (!packed.operation) return false;
+  const auto describe_blocks = [](const Tensor& x) {
+    return backend::blocked_desc(DType::f32, x.shape());
+  };
+  const Tensor src = in_layout(args.src, DType::f32, Layout::channels_last);
+  const Tensor dst = is_channels_last(args.dst)
+                         ? args.dst
+                         : empty_in(Layout::channels_last, args.dst.shape(), DType::f32);
+  const Tensor src_blocks = Tensor::empty(src.shape());
+  const Tensor dst_blocks = Tensor::empty(dst.shape());
+  reorder(src, backend::describe(src), src_blocks, describe_blocks(src));
+  std::vector<backend::Argument> arguments{{Slot::src, src_blocks.raw()},
+                                           {Slot::weights, packed.weights.get()},
+                                           {Slot::dst, dst_blocks.raw()}};
+  if (args.conv.spec.bias) arguments.push_back({Slot::bias, args.conv.spec.bias->raw()});
+  packed.operation->run(arguments);
+  reorder(dst_blocks, describe_blocks(dst), dst, backend::describe(dst));
+  if (dst.raw() != args.dst.raw()) copy_into(dst, args.dst);
+  return true;
+}
+
 bool run_reference(const ConvArgs& args) {
   const DType wide = args.src.dtype() == DType::f64 ? DType::f64 : DType::f32;
   const Tensor src = args.src.cast(wide).contiguous();
@@ -184,8 +237,8 @@ bool run_reference(const ConvArgs& args) {
   return true;
 }
 
-constexpr Implementation<ConvArgs> kPackedConvImplementations[] = {{"onednn", run_onednn},
-                                                                   {"reference", run_reference}};
+constexpr Implementation<ConvArgs> kPackedConvImplementations[] = {
+    {"winograd", run_winograd}, {"onednn", run_onednn}, {"reference", run_reference}};
 
 std::int64_t operand_count(const std::vector<Step>& steps) {
   return std::count_if(steps.begin(), steps.end(),
@@ -201,22 +254,26 @@ Tensor with_rank(Tensor operand, int rank) {
 
 }  // namespace
 
-Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype) const {
-  ConvSignature wanted{args.src.shape(), dtype, {}, summed_operand(args, dtype)};
+Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype, bool winograd) const {
+  ConvSignature wanted{args.src.shape(), dtype, {}, summed_operand(args, dtype), winograd};
   for (const Tensor& operand : args.operands)
     wanted.operands.emplace_back(operand.dtype(), operand.shape());
-  return prepared_.find_or_prepare(wanted, *weight, dtype,
-                                   [&] { return backend::try_prepare(describe(args, dtype)); });
+  return prepared_.find_or_prepare(wanted, *weight, dtype, [&] {
+    return backend::try_prepare(describe(args, dtype, winograd));
+  });
 }
 
-backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype) const {
-  backend::ConvDesc desc{.src = backend::channels_last_desc(dtype, args.src.shape()),
+backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype,
+                                             bool winograd) const {
+  const auto describe_image = winograd ? backend::blocked_desc : backend::channels_last_desc;
+  backend::ConvDesc desc{.src = describe_image(dtype, args.src.shape()),
                          .weights = backend::dense_desc(dtype, weight->shape()),
-                         .dst = backend::channels_last_desc(dtype, args.dst.shape()),
+                         .dst = describe_image(dtype, args.dst.shape()),
                          .bias = {},
                          .window = window,
                          .groups = spec.options.groups,
                          .transposed = spec.transposed,
+                         .winograd = winograd,
                          .post_ops = {}};
   for (int axis = 0; axis < output_padding.rank(); ++axis)
     desc.window.pads_end[axis] -= output_padding[axis];

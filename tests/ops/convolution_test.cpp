@@ -88,6 +88,33 @@ TEST_CASE("a packed convolution applies its steps in order, whatever the layouts
   }
 }
 
+TEST_CASE("3x3 convolutions of many channels are as exact by every implementation") {
+  const Tensor x = hashed_tensor(1, {2, 48, 13, 17}, DType::f32);
+  const Tensor weight = hashed_tensor(2, {64, 48, 3, 3}, DType::f32);
+  const Tensor bias = hashed_tensor(3, {64}, DType::f32);
+  for (const std::int64_t pad : {0, 1}) {
+    const ops::ConvOptions options{.pads_begin = {pad, pad}, .pads_end = {pad, 1}};
+    const Tensor plain =
+        ops::conv(x.cast(DType::f64), weight.cast(DType::f64), bias.cast(DType::f64), options);
+    for (const bool relu : {false, true}) {
+      ops::ConvSpec spec{.weight = weight, .bias = bias, .options = options};
+      if (relu) spec.steps = {{ops::Step::Kind::relu}};
+      const ops::PackedConv conv(spec);
+      const Tensor expected = (relu ? ops::relu(plain) : plain).cast(DType::f32);
+      for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
+        const Tensor src = ops::in_layout(x, DType::f32, layout);
+        for (const auto& implementation : ops::conv_implementations()) {
+          const Tensor dst = ops::empty_in(layout, expected.shape(), DType::f32);
+          if (!implementation.run({conv.impl(), src, dst, {}})) continue;
+          CAPTURE(implementation.name);
+          const std::string wrong = difference(dst.contiguous(), expected, 48 * 9);
+          CHECK_MESSAGE(wrong.empty(), wrong);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a packed convolution adds what lies where its result goes") {
   using Kind = ops::Step::Kind;
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
