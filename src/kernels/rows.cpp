@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/parallel.h"
 #include "kernels/simd.h"
@@ -42,6 +43,48 @@ void rms_norm_row(const float* src, std::int64_t size, const float* scale, float
   for (; i < size; ++i) dst[i] = src[i] * factor * scale[i];
 }
 
+/// function(i, mask) for each vector of a row; the mask leaves out what lies beyond its end.
+template <class Function>
+HWY_INLINE void for_each_vector(std::int64_t size, const Function& function) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t i = 0; i < size; i += lanes) {
+    function(i, hn::FirstN(d, static_cast<std::size_t>(std::min(size - i, lanes))));
+  }
+}
+
+void softmax_row(const float* src, std::int64_t size, bool logarithm, float* dst) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const Floats d;
+  auto largest = hn::Set(d, -kInfinity);
+  auto is_nan = hn::FirstN(d, 0);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    const auto x = hn::IfThenElse(mask, hn::MaskedLoad(mask, d, src + i), hn::Set(d, -kInfinity));
+    is_nan = hn::Or(is_nan, hn::IsNaN(x));
+    largest = hn::Max(largest, x);
+  });
+  const float top = hn::GetLane(hn::MaxOfLanes(d, largest));
+  if (!hn::AllFalse(d, is_nan) || std::isinf(top)) {
+    std::fill_n(dst, size, std::numeric_limits<float>::quiet_NaN());
+    return;
+  }
+  const auto tops = hn::Set(d, top);
+  auto sums = hn::Zero(d);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    const auto power = hn::Exp(d, hn::Sub(hn::MaskedLoad(mask, d, src + i), tops));
+    sums = hn::Add(sums, hn::IfThenElseZero(mask, power));
+    if (!logarithm) hn::BlendedStore(power, mask, d, dst + i);
+  });
+  const float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  const auto logarithms = hn::Set(d, std::log(sum));
+  const auto factors = hn::Set(d, 1.f / sum);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    const auto x = hn::MaskedLoad(mask, d, (logarithm ? src : dst) + i);
+    const auto result = logarithm ? hn::Sub(hn::Sub(x, tops), logarithms) : hn::Mul(x, factors);
+    hn::BlendedStore(result, mask, d, dst + i);
+  });
+}
+
 void silu_mul_range(const float* gate, const float* up, std::int64_t count, float* dst) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -66,6 +109,7 @@ namespace {
 
 HWY_EXPORT(rms_norm_row);
 HWY_EXPORT(silu_mul_range);
+HWY_EXPORT(softmax_row);
 
 constexpr std::int64_t kGrain = 16384;  // floats worth a thread's while
 
@@ -79,6 +123,17 @@ void rms_norm(const float* src, std::int64_t rows, std::int64_t size, const floa
                  for (std::int64_t row = begin; row < end; ++row) {
                    HWY_DYNAMIC_DISPATCH(rms_norm_row)
                    (src + row * size, size, scale, epsilon, dst + row * size);
+                 }
+               });
+}
+
+void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logarithm, float* dst) {
+  settle_targets();
+  parallel_for(rows, kGrain / 4 / std::max<std::int64_t>(size, 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t row = begin; row < end; ++row) {
+                   HWY_DYNAMIC_DISPATCH(softmax_row)
+                   (src + row * size, size, logarithm, dst + row * size);
                  }
                });
 }

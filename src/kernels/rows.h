@@ -8,6 +8,10 @@ namespace quern::kernels {
 void rms_norm(const float* src, std::int64_t rows, std::int64_t size, const float* scale,
               float epsilon, float* dst);
 
+/// dst = exp(src) / the sum of exp(src), or its logarithm, over rows of `size` floats; all NaN
+/// where a row has a NaN, an infinity above, or nothing above -infinity. dst may be src.
+void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logarithm, float* dst);
+
 /// dst = gate / (1 + exp(-gate)) * up, over `count` floats; dst may be either source.
 void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst);
 

@@ -53,8 +53,17 @@ bool softmax_onednn(const SoftmaxArgs& args) {
   return true;
 }
 
-constexpr Implementation<SoftmaxArgs> kSoftmax[] = {{"onednn", softmax_onednn},
-                                                    {"reference", softmax_reference}};
+bool softmax_rows(const SoftmaxArgs& args) {
+  if (args.src.dtype() != DType::f32 || args.axis != args.src.rank() - 1) return false;
+  const std::int64_t size = args.src.dim(-1);
+  Tensor dst = args.dst;
+  kernels::softmax(args.src.data<float>().data(), args.src.numel() / size, size, args.logarithm,
+                   dst.mutable_data<float>().data());
+  return true;
+}
+
+constexpr Implementation<SoftmaxArgs> kSoftmax[] = {
+    {"kernel", softmax_rows}, {"onednn", softmax_onednn}, {"reference", softmax_reference}};
 
 Tensor softmax_any(const Tensor& x, int axis, bool logarithm) {
   if (!is_floating(x.dtype()))

@@ -1,6 +1,9 @@
 #include "ops/normalization.h"
 
+#include <cmath>
+#include <limits>
 #include "kernels/each_target.h"
+
 #include "quern/ops.h"
 #include "support/error_code.h"
 #include "support/op_check.h"
@@ -65,9 +68,42 @@ TEST_CASE("log_softmax takes a view whose axis of size 1 has no stride") {
   CHECK(ops::log_softmax(x, 0).at<float>({0, 0}) == 0.f);
 }
 
-TEST_CASE("softmax agrees with PyTorch in every dtype and layout") {
-  check_goldens({{"softmax", softmax(ops::softmax, false)},
-                 {"log_softmax", softmax(ops::log_softmax, true)}});
+TEST_CASE("softmax agrees with PyTorch in every dtype and layout, on every target") {
+  on_each_target([] {
+    check_goldens({{"softmax", softmax(ops::softmax, false)},
+                   {"log_softmax", softmax(ops::log_softmax, true)}});
+  });
+}
+
+TEST_CASE("softmax gives what is masked no part, and NaN where there is no sum") {
+  static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  static constexpr float kLowest = std::numeric_limits<float>::lowest();
+  on_each_target([] {
+    for (const std::int64_t size : {3, 16, 37}) {
+      CAPTURE(size);
+      const auto row_of = [size](float first, float second, float rest) {
+        Tensor row = Tensor::full({1, size}, rest);
+        row.mutable_at<float>({0, 0}) = first;
+        row.mutable_at<float>({0, 1}) = second;
+        return row;
+      };
+      for (const float masked : {-kInfinity, kLowest}) {
+        const Tensor got = ops::softmax(row_of(2.f, 2.f, masked), 1);
+        CHECK(got.at<float>({0, 0}) == 0.5f);
+        CHECK(got.at<float>({0, size - 1}) == 0.f);
+        const Tensor logarithm = ops::log_softmax(row_of(2.f, 2.f, masked), 1);
+        CHECK(logarithm.at<float>({0, 1}) == doctest::Approx(-std::log(2.0)));
+        CHECK(logarithm.at<float>({0, size - 1}) <= kLowest);
+      }
+      const float nan = std::numeric_limits<float>::quiet_NaN();
+      for (const Tensor& row :
+           {row_of(1.f, nan, 0.f), row_of(nan, 1.f, 0.f), row_of(1.f, kInfinity, 0.f),
+            row_of(1.f, 2.f, nan), row_of(-kInfinity, -kInfinity, -kInfinity)}) {
+        const Tensor got = ops::softmax(row, 1);
+        for (const float value : got.data<float>()) CHECK(std::isnan(value));
+      }
+    }
+  });
 }
 
 TEST_CASE("layer_norm agrees with PyTorch in every dtype and layout") {
