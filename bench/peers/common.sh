@@ -41,6 +41,12 @@ sample() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" >> "$samples"; }
 
 samples_of() { awk -F '\t' -v name="$1" -v side="$2" '$1 == name && $2 == side { print $3 }' "$samples"; }
 
+# The median over rounds of how many times better quern is, which a slow minute of the machine leaves alone.
+ratio_of() {
+  paste <(samples_of "$1" quern) <(samples_of "$1" peer) | awk -v name="$1" '
+    NF == 2 { print (name ~ /, (s|MB)$/) ? $2 / $1 : $1 / $2 }' | median | awk '{ printf "%.3f", $1 }'
+}
+
 describe_cpu() {
   local flags
   flags=$(grep -m 1 '^flags' /proc/cpuinfo | tr ' ' '\n' |
@@ -48,7 +54,7 @@ describe_cpu() {
   echo "CPU: $(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs: $flags"
 }
 
-# Prints a row a name (medians of both sides, ratio) and writes those that have both sides as JSON.
+# Prints a row a name (medians of both sides, and of their ratios) and writes those that have both sides as JSON.
 report() {
   local name ours theirs ratio separator=''
   mkdir -p "$(dirname "$1")"
@@ -58,10 +64,7 @@ report() {
     while read -r name; do
       ours=$(samples_of "$name" quern | median) theirs=$(samples_of "$name" peer | median) ratio=
       if [ -n "$ours" ] && [ -n "$theirs" ]; then
-        case $name in
-          *', s' | *', MB') ratio=$(awk "BEGIN { printf \"%.3f\", $theirs / $ours }") ;;
-          *) ratio=$(awk "BEGIN { printf \"%.3f\", $ours / $theirs }") ;;
-        esac
+        ratio=$(ratio_of "$name")
         printf '%s  {"name": "%s", "quern": %s, "peer": %s, "ratio": %s}' "$separator" "$name" "$ours" "$theirs" "$ratio"
         separator=$',\n'
       fi

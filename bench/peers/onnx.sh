@@ -13,7 +13,14 @@ peers_or_skip
 rounds=${1:-3}
 shift || true
 names=("$@")
-repeat=9
+# Half a second or more of runs, after which the machine's clock and caches have settled.
+repeats_of() {
+  case $1 in
+    resnet50*) echo 21 ;;
+    mobilenet* | efficientnet* | shufflenet* | detector) echo 101 ;;
+    *) echo 9 ;;
+  esac
+}
 given=${QUERN_TEST_DATA:-$root/../shared}/onnx/models
 if [ ${#names[@]} = 0 ]; then
   names=(resnet50 mobilenet_v2 efficientnet_b0 bert_base vit_b_16 detector whisper_tiny_encoder
@@ -43,12 +50,12 @@ run_quern() {
     file=${file##*/}
     inputs+=(--input "$(basename "${file#"$name".}" .npy)=$models/$file")
   done
-  "${ahead[@]}" "$quern" run "$models/$name.onnx" "${inputs[@]}" --threads 2 --repeat "$repeat" --json --output "$output" "$@"
+  "${ahead[@]}" "$quern" run "$models/$name.onnx" "${inputs[@]}" --threads 2 --repeat "$(repeats_of "$name")" --json --output "$output" "$@"
 }
 
 run_peer() {
   in_peers "${ahead[@]}" \
-    python3 /mnt/quern/bench/peers/onnx_runtime.py "/mnt/models/$1.onnx" "$repeat" /mnt/models/peer_output/y.npy 2>/dev/null | tail -n 1
+    python3 /mnt/quern/bench/peers/onnx_runtime.py "/mnt/models/$1.onnx" "$(repeats_of "$1")" /mnt/models/peer_output/y.npy 2>/dev/null | tail -n 1
 }
 
 npm=$root/build/bench/npm
@@ -62,7 +69,7 @@ fi
 sample_newest() {
   [ -e "$npm/node_modules/onnxruntime-node" ] || return 0
   newest=$(NODE_PATH=$npm/node_modules "${ahead[@]}" \
-    node "$root/bench/peers/onnx_runtime_node.js" "$models/$1.onnx" "$repeat" "$models/peer_output/y.npy")
+    node "$root/bench/peers/onnx_runtime_node.js" "$models/$1.onnx" "$(repeats_of "$1")" "$models/peer_output/y.npy")
   check "$1" "$2" "$3"
   sample "$1 newest, s" quern "$4"
   sample "$1 newest, s" peer "$(seconds "$(field median_ms <<<"$newest")")"
