@@ -11,6 +11,7 @@ Tensor convolve(const char* name, const Tensor& x, ConvSpec spec) {
   require(x.dtype() == spec.weight.dtype() && (!spec.bias || spec.bias->dtype() == x.dtype()),
           "{}: dtypes of x ({}), weight ({}) and bias differ", name, x.dtype(),
           spec.weight.dtype());
+  spec.runs_once = true;
   return PackedConv(std::move(spec))(x, Layout::contiguous);
 }
 

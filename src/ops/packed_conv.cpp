@@ -176,7 +176,7 @@ void apply_steps(const std::vector<Step>& steps, const std::vector<Tensor>& oper
 }
 
 /// Whether Winograd's algorithm, which multiplies less and moves more, is worth a try. Its kernels
-/// have no step but relu.
+/// have no step but relu, and its weights take several products to pack.
 bool suits_winograd(const ConvArgs& args) {
   constexpr std::int64_t kPlaces = 128;  // of a channel: below this, reading weights takes longest
   constexpr std::int64_t kProducts = 10000000;  // below this, reorders take what it saves
@@ -186,9 +186,10 @@ bool suits_winograd(const ConvArgs& args) {
   const auto is_relu = [](const Step& step) {
     return step.kind == Step::Kind::relu && step.alpha == 0.f;
   };
-  if (args.src.dtype() != DType::f32 || spec.transposed || spec.options.groups != 1 ||
-      weight.rank() != 4 || weight[2] != 3 || weight[3] != 3 || weight[0] % 16 != 0 ||
-      weight[1] % 16 != 0 || !std::ranges::all_of(args.conv.window.strides, is_one) ||
+  if (args.src.dtype() != DType::f32 || spec.runs_once || spec.transposed ||
+      spec.options.groups != 1 || weight.rank() != 4 || weight[2] != 3 || weight[3] != 3 ||
+      weight[0] % 16 != 0 || weight[1] % 16 != 0 ||
+      !std::ranges::all_of(args.conv.window.strides, is_one) ||
       !std::ranges::all_of(args.conv.window.dilations, is_one) || spec.steps.size() > 1 ||
       !std::ranges::all_of(spec.steps, is_relu))
     return false;

@@ -20,6 +20,7 @@ struct ConvSpec {
   bool transposed = false;
   Shape output_padding{};     ///< transposed only
   std::vector<Step> steps{};  ///< in order; operands come with each source
+  bool runs_once = false;     ///< so that packing the weight must not take long
 };
 
 /// A convolution whose weight is constant: packed once for each layout that oneDNN's kernels want,

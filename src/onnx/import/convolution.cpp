@@ -60,7 +60,8 @@ class Conv final : public Kernel {
                                           .pads_end = pads.end,
                                           .groups = groups_},
                               .transposed = transposed_,
-                              .output_padding = extra});
+                              .output_padding = extra,
+                              .runs_once = !constant_});
     };
     if (!constant_) return make();
     const std::scoped_lock lock(mutex_);
