@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "ops/layout.h"
+
 namespace quern::onnx {
 namespace {
 
@@ -30,13 +32,6 @@ std::optional<Shape> dense_order(const Tensor& x) {
   return x.permute(order).is_contiguous() ? std::optional(order) : std::nullopt;
 }
 
-Tensor with_rank(const Tensor& x, int rank) {
-  if (x.rank() == rank) return x;  // which reshape would copy, as it lies
-  Shape shape = Shape::filled(rank - x.rank(), 1);
-  for (const std::int64_t dim : x.shape()) shape.push_back(dim);
-  return x.reshape(shape);
-}
-
 Shape inverse_of(const Shape& order) {
   Shape inverse = order;
   for (int i = 0; i < order.rank(); ++i) inverse[static_cast<int>(order[i])] = i;
@@ -56,7 +51,7 @@ class KeepLayout final : public Kernel {
     for (std::size_t i = 0; i < in.size(); ++i) {
       const Value& value = in.value(i);
       const bool turns = value.is_tensor() && value.tensor().numel() != 1;
-      turned.push_back(turns ? Value(with_rank(value.tensor(), order->rank()).permute(*order))
+      turned.push_back(turns ? Value(ops::with_rank(value.tensor(), order->rank()).permute(*order))
                              : value);
     }
     for (const Value& value : turned) views.push_back(&value);

@@ -5,6 +5,7 @@
 #include "backend/operation.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "ops/layout.h"
 #include "ops/matmul.h"
 #include "ops/normalization.h"
 #include "quern/ops.h"
@@ -110,19 +111,13 @@ bool fits_blocks(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
          broadcast_shapes(scores, mask->shape()) == scores;
 }
 
-Tensor with_four_axes(const Tensor& mask) {
-  Shape shape = Shape::filled(4 - mask.rank(), 1);
-  for (const std::int64_t dim : mask.shape()) shape.push_back(dim);
-  return mask.reshape(shape);
-}
-
 }  // namespace
 
 Tensor fused_attention(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
                        const std::optional<Tensor>& mask, float scale) {
   if (fits_blocks(q, k_transposed, v, mask)) {
     Tensor dst = Tensor::empty({q.dim(0), q.dim(2), q.dim(1), v.dim(3)}, q.dtype()).transpose(1, 2);
-    const std::optional<Tensor> wide = mask ? std::optional(with_four_axes(*mask)) : std::nullopt;
+    const std::optional<Tensor> wide = mask ? std::optional(with_rank(*mask, 4)) : std::nullopt;
     if (run_blocks(q, k_transposed, v, wide, scale, dst)) return dst;
   }
   Tensor scores = matmul(q, k_transposed);

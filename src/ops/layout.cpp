@@ -4,15 +4,17 @@
 #include <array>
 
 #include "backend/operation.h"
+#include "core/error.h"
+#include "core/format.h"
 #include "core/strided.h"
 #include "core/visit.h"
 
 namespace quern::ops {
 namespace {
 
-bool copy_by_onednn(const Tensor& src, const Tensor& dst) {
-  const auto operation =
-      backend::try_prepare(backend::ReorderDesc{backend::describe(src), backend::describe(dst)});
+bool copy_by_onednn(const Tensor& src, const backend::TensorDesc& from, const Tensor& dst,
+                    const backend::TensorDesc& to) {
+  const auto operation = backend::try_prepare(backend::ReorderDesc{from, to});
   if (!operation) return false;
   operation->run({{backend::Slot::src, src.raw()}, {backend::Slot::dst, dst.raw()}});
   return true;
@@ -70,13 +72,34 @@ Tensor in_layout(const Tensor& x, DType dtype, Layout layout) {
   return dst;
 }
 
+Tensor with_rank(const Tensor& x, int rank) {
+  Tensor view = x;
+  while (view.rank() < rank) view = view.unsqueeze(0);
+  return view;
+}
+
+void copy_into_blocks(const Tensor& src, const Tensor& blocks) {
+  const Tensor image = is_copied_by_onednn(src) ? src : src.contiguous();
+  const auto to = backend::blocked_desc(DType::f32, blocks.shape());
+  if (!copy_by_onednn(image, backend::describe(image), blocks, to))
+    fail(ErrorCode::internal, "conv: oneDNN does not put {} into blocks", src.shape());
+}
+
+void copy_from_blocks(const Tensor& blocks, const Tensor& dst) {
+  const Tensor image = is_copied_by_onednn(dst) ? dst : Tensor::empty(dst.shape());
+  const auto from = backend::blocked_desc(DType::f32, blocks.shape());
+  if (!copy_by_onednn(blocks, from, image, backend::describe(image)))
+    fail(ErrorCode::internal, "conv: oneDNN does not take {} out of blocks", dst.shape());
+  if (image.raw() != dst.raw()) copy_into(image, dst);
+}
+
 void copy_into(const Tensor& src, const Tensor& dst) {
   if (src.numel() == 0) return;
   const bool floats = is_floating(src.dtype()) && is_floating(dst.dtype());
   const bool bytes =
       src.dtype() == dst.dtype() && (src.dtype() == DType::i8 || src.dtype() == DType::u8);
   if ((floats || bytes) && is_copied_by_onednn(src) && is_copied_by_onednn(dst) &&
-      copy_by_onednn(src, dst))
+      copy_by_onednn(src, backend::describe(src), dst, backend::describe(dst)))
     return;
   const Tensor converted = src.cast(dst.dtype());
   visit_dtype(dst.dtype(), [&](auto tag) {

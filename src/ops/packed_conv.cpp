@@ -197,34 +197,18 @@ bool suits_winograd(const ConvArgs& args) {
   return places >= kPlaces && args.dst.dim(0) * places * weight.numel() >= kProducts;
 }
 
-void reorder(const Tensor& src, const backend::TensorDesc& src_desc, const Tensor& dst,
-             const backend::TensorDesc& dst_desc) {
-  const auto operation = backend::try_prepare(backend::ReorderDesc{src_desc, dst_desc});
-  if (!operation) fail(ErrorCode::internal, "conv: oneDNN does not reorder {}", src.shape());
-  operation->run({{Slot::src, src.raw()}, {Slot::dst, dst.raw()}});
-}
-
 bool run_winograd(const ConvArgs& args) {
   if (!suits_winograd(args)) return false;
   const Prepared packed = args.conv.prepared_for(args, DType::f32, true);
   if (!packed.operation) return false;
-  const auto describe_blocks = [](const Tensor& x) {
-    return backend::blocked_desc(DType::f32, x.shape());
-  };
-  const Tensor src = in_layout(args.src, DType::f32, Layout::channels_last);
-  const Tensor dst = is_channels_last(args.dst)
-                         ? args.dst
-                         : empty_in(Layout::channels_last, args.dst.shape(), DType::f32);
-  const Tensor src_blocks = Tensor::empty(src.shape());
-  const Tensor dst_blocks = Tensor::empty(dst.shape());
-  reorder(src, backend::describe(src), src_blocks, describe_blocks(src));
-  std::vector<backend::Argument> arguments{{Slot::src, src_blocks.raw()},
-                                           {Slot::weights, packed.weights.get()},
-                                           {Slot::dst, dst_blocks.raw()}};
+  const Tensor src = Tensor::empty(args.src.shape());  // in blocks, as is dst
+  const Tensor dst = Tensor::empty(args.dst.shape());
+  copy_into_blocks(args.src, src);
+  std::vector<backend::Argument> arguments{
+      {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
   if (args.conv.spec.bias) arguments.push_back({Slot::bias, args.conv.spec.bias->raw()});
   packed.operation->run(arguments);
-  reorder(dst_blocks, describe_blocks(dst), dst, backend::describe(dst));
-  if (dst.raw() != args.dst.raw()) copy_into(dst, args.dst);
+  copy_from_blocks(dst, args.dst);
   return true;
 }
 
@@ -244,13 +228,6 @@ constexpr Implementation<ConvArgs> kPackedConvImplementations[] = {
 std::int64_t operand_count(const std::vector<Step>& steps) {
   return std::count_if(steps.begin(), steps.end(),
                        [](const Step& step) { return step.has_operand(); });
-}
-
-Tensor with_rank(Tensor operand, int rank) {
-  if (operand.rank() >= rank) return operand;
-  Shape shape = Shape::filled(std::max(rank - operand.rank(), 0), 1);
-  for (const std::int64_t size : operand.shape()) shape.push_back(size);
-  return operand.reshape(shape);
 }
 
 }  // namespace

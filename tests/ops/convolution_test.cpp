@@ -89,9 +89,12 @@ TEST_CASE("a packed convolution applies its steps in order, whatever the layouts
 }
 
 TEST_CASE("3x3 convolutions of many channels are as exact by every implementation") {
-  const Tensor x = hashed_tensor(1, {2, 48, 13, 17}, DType::f32);
+  const Tensor x = hashed_tensor(1, {2, 48, 15, 17}, DType::f32);
   const Tensor weight = hashed_tensor(2, {64, 48, 3, 3}, DType::f32);
   const Tensor bias = hashed_tensor(3, {64}, DType::f32);
+  const RuntimeInfo machine = runtime_info();
+  const bool has_winograd = machine.onednn_version.starts_with("2.") &&
+                            (machine.isa.starts_with("avx512") || machine.isa == "amx");
   for (const std::int64_t pad : {0, 1}) {
     const ops::ConvOptions options{.pads_begin = {pad, pad}, .pads_end = {pad, 1}};
     const Tensor plain =
@@ -107,10 +110,12 @@ TEST_CASE("3x3 convolutions of many channels are as exact by every implementatio
         const Tensor src = ops::in_layout(x, DType::f32, layout);
         for (const auto& implementation : ops::conv_implementations()) {
           const Tensor dst = ops::empty_in(layout, expected.shape(), DType::f32);
-          if (implementation.name == std::string_view("winograd"))
-            CHECK_FALSE(implementation.run({once.impl(), src, dst, {}}));
-          if (!implementation.run({conv.impl(), src, dst, {}})) continue;
-          CAPTURE(implementation.name);
+          CAPTURE(std::string(implementation.name));
+          const bool is_winograd = implementation.name == std::string_view("winograd");
+          if (is_winograd) CHECK_FALSE(implementation.run({once.impl(), src, dst, {}}));
+          const bool ran = implementation.run({conv.impl(), src, dst, {}});
+          if (is_winograd) CHECK(ran == has_winograd);
+          if (!ran) continue;
           const std::string wrong = difference(dst.contiguous(), expected, 48 * 9);
           CHECK_MESSAGE(wrong.empty(), wrong);
         }
@@ -141,7 +146,7 @@ TEST_CASE("a packed convolution adds what lies where its result goes") {
           ops::copy_into(residual, place);
           const ops::ConvArgs args{conv.impl(), x, place, {place, other.reshape({1, 13, 1, 1})}};
           if (!implementation.run(args)) continue;
-          CAPTURE(implementation.name);
+          CAPTURE(std::string(implementation.name));
           const std::string wrong =
               difference(place.contiguous(), expected.contiguous(), kernel.numel() / 13);
           CHECK_MESSAGE(wrong.empty(), wrong);
