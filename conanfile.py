@@ -34,9 +34,9 @@ class QuernConan(ConanFile):
         self.requires("utf8proc/[>=2.8 <3]")
         self.requires("nlohmann_json/[>=3.10 <4]", visible=False)
         self.requires("protozero/[>=1.7 <2]", visible=False)
+        self.requires("stb/cci.20240531", visible=False)
         if self.options.cli:
             self.requires("cli11/[>=2.1 <3]", visible=False)
-            self.requires("stb/cci.20240531", visible=False)
         if self.options.serve:
             self.requires("cpp-httplib/[>=0.11 <1]")
             self.requires("openssl/[>=1.1.1 <4]")

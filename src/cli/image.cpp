@@ -2,27 +2,16 @@
 
 #include <algorithm>
 #include <cctype>
-#include <climits>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <memory>
+#include <span>
 
 #include "quern/error.h"
 #include "quern/ops.h"
 
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_ONLY_BMP
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
-#define STBI_NO_STDIO
-#include <stb_image.h>
-
 namespace quern::cli {
 namespace {
-
-constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
 
 /// Where an image's axes are in an input.
 struct ImageLayout {
@@ -56,36 +45,20 @@ ImageLayout layout_of(const onnx::ValueInfo& input) {
                   "channels] of 1, 3 or 4 channels to take an image");
 }
 
-std::vector<unsigned char> read_bytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::not_found, "run: cannot open image \"" + path + "\"");
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 /// u8 [height, width, channels].
 Tensor decode(const std::string& path, std::int64_t channels) {
-  const std::vector<unsigned char> bytes = read_bytes(path);
-  const int size = bytes.size() > INT_MAX ? INT_MAX : static_cast<int>(bytes.size());
-  int width = 0;
-  int height = 0;
-  int stored = 0;
-  const auto refuse = [&] {
-    return Error(ErrorCode::corrupt_file,
-                 "run: \"" + path + "\" is not a PNG, JPEG or BMP image: " + stbi_failure_reason());
-  };
-  if (stbi_info_from_memory(bytes.data(), size, &width, &height, &stored) == 0) throw refuse();
-  if (std::int64_t{width} * height > kMostPixels)
-    throw Error(ErrorCode::unsupported, "run: \"" + path + "\" has " + std::to_string(width) +
-                                            " x " + std::to_string(height) +
-                                            " pixels, at most 2^26 are read");
-  const std::shared_ptr<unsigned char> pixels(
-      stbi_load_from_memory(bytes.data(), size, &width, &height, &stored,
-                            static_cast<int>(channels)),
-      stbi_image_free);
-  if (!pixels) throw refuse();
-  const Shape shape{height, width, channels};
-  return Tensor::view_of(pixels.get(), static_cast<std::size_t>(shape.numel()), DType::u8, shape,
-                         pixels);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(ErrorCode::not_found, "run: cannot open image \"" + path + "\"");
+  const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file),
+                                        std::istreambuf_iterator<char>()};
+  try {
+    return ops::decode_image(Tensor::borrow(std::span(bytes), {std::ssize(bytes)}),
+                             channels == 1   ? ops::PixelFormat::grayscale
+                             : channels == 3 ? ops::PixelFormat::rgb
+                                             : ops::PixelFormat::rgba);
+  } catch (const Error& error) {
+    throw Error(error.code(), "run: image \"" + path + "\": " + error.what());
+  }
 }
 
 /// `values`, one for all channels or one for each, to broadcast over [height, width, channels].
@@ -104,7 +77,7 @@ bool is_image(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension().string();
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::string_view kExtensions[] = {".png", ".jpg", ".jpeg", ".bmp"};
+  constexpr std::string_view kExtensions[] = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm"};
   return std::ranges::count(kExtensions, extension) > 0;
 }
 

@@ -13,7 +13,7 @@ struct PixelScale {
   std::vector<float> std = {1.f};
 };
 
-/// Whether a file's name ends as those of images do: .png, .jpg, .jpeg or .bmp.
+/// Whether a file's name ends as those of images do: .png, .jpg, .jpeg, .bmp, .pgm or .ppm.
 bool is_image(const std::string& path);
 
 /// An image as a model's `input` takes it: [batch, channels, height, width] or [batch, height,

@@ -261,12 +261,29 @@ KernelPtr deform_conv(const Node& node, const ImportContext&) {
   });
 }
 
+constexpr std::pair<std::string_view, ops::PixelFormat> kPixelFormats[] = {
+    {"RGB", ops::PixelFormat::rgb},
+    {"BGR", ops::PixelFormat::bgr},
+    {"Grayscale", ops::PixelFormat::grayscale},
+};
+
+KernelPtr image_decoder(const Node& node, const ImportContext&) {
+  const ops::PixelFormat format = choice(node, "pixel_format", "RGB", kPixelFormats);
+  return make_kernel([format](const Inputs& in) { return ops::decode_image(in[0], format); });
+}
+
 constexpr Operator kImageOperators[] = {
-    {"AffineGrid", 20, affine_grid, kConstants},  {"Col2Im", 18, col2im, kConstants},
-    {"DeformConv", 19, deform_conv, kSame},       {"GridSample", 16, grid_sample, kSame},
-    {"MaxRoiPool", 1, max_roi_pool, kSame},       {"NonMaxSuppression", 10, non_max_suppression},
-    {"Resize", 10, resize_by_input, kConstants},  {"Resize", 11, resize, kConstants},
-    {"RoiAlign", 10, roi_align, kSame},           {"Upsample", 7, upsample_by_attribute, kSame},
+    {"AffineGrid", 20, affine_grid, kConstants},
+    {"Col2Im", 18, col2im, kConstants},
+    {"DeformConv", 19, deform_conv, kSame},
+    {"GridSample", 16, grid_sample, kSame},
+    {"ImageDecoder", 20, image_decoder},
+    {"MaxRoiPool", 1, max_roi_pool, kSame},
+    {"NonMaxSuppression", 10, non_max_suppression},
+    {"Resize", 10, resize_by_input, kConstants},
+    {"Resize", 11, resize, kConstants},
+    {"RoiAlign", 10, roi_align, kSame},
+    {"Upsample", 7, upsample_by_attribute, kSame},
     {"Upsample", 9, resize_by_input, kConstants},
 };
 
