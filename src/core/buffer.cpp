@@ -1,5 +1,7 @@
 #include "core/buffer.h"
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <new>
 #include <utility>
@@ -10,12 +12,28 @@
 namespace quern {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kHugePage = std::size_t{1} << 21;
 std::atomic<std::int64_t> bytes_in_use{0};
 thread_local BufferSource* buffer_source = nullptr;
 
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t{bytes < kHugePage ? kAlignment : kHugePage};
+}
+
+/// Memory of `bytes`, or null. Whole huge pages of it are asked for as such, where the system gives
+/// them on request: a page fault and an entry of the TLB for 512 pages.
+std::byte* take(std::size_t bytes) noexcept {
+  auto* data = static_cast<std::byte*>(::operator new(bytes, alignment_of(bytes), std::nothrow));
+#ifdef MADV_HUGEPAGE
+  if (data != nullptr && bytes >= kHugePage)
+    ::madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
 void release(std::byte* data, std::int64_t bytes) noexcept {
-  ::operator delete(data, kAlignment);
+  ::operator delete(data, alignment_of(static_cast<std::size_t>(bytes)));
   bytes_in_use.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
@@ -38,7 +56,7 @@ std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
          "allocate: {} bytes pass the memory limit of {} bytes ({} in use)", bytes, limit,
          total - counted);
   }
-  auto* data = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
+  std::byte* data = take(bytes);
   if (data == nullptr) {
     bytes_in_use.fetch_sub(counted, std::memory_order_relaxed);
     fail(ErrorCode::out_of_memory, "allocate: no memory for {} bytes", bytes);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <thread>
 
 #include "quern/runtime.h"
@@ -46,4 +47,19 @@ TEST_CASE("where the memory limit leaves no room, what is kept makes some") {
   configure({.memory_limit = kept + 1000});
   CHECK(buffers.allocate(1 << 19) != nullptr);
   CHECK(buffer_bytes_in_use() < kept);
+}
+
+TEST_CASE("a buffer is aligned to a cache line, one of huge pages to a huge page") {
+  constexpr std::size_t kHugePage = 1 << 21;
+  const auto place = [](const std::shared_ptr<std::byte>& buffer) {
+    return reinterpret_cast<std::uintptr_t>(buffer.get());
+  };
+  const std::int64_t before = buffer_bytes_in_use();
+  for (const std::size_t bytes : {std::size_t{1}, kHugePage - 1, kHugePage, 3 * kHugePage + 5}) {
+    const std::shared_ptr<std::byte> buffer = allocate_buffer(bytes);
+    CHECK(place(buffer) % (bytes < kHugePage ? 64 : kHugePage) == 0);
+    CHECK(buffer_bytes_in_use() == before + static_cast<std::int64_t>(bytes));
+    buffer.get()[bytes - 1] = std::byte{1};
+  }
+  CHECK(buffer_bytes_in_use() == before);
 }
