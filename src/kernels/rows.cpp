@@ -85,6 +85,36 @@ void softmax_row(const float* src, std::int64_t size, bool logarithm, float* dst
   });
 }
 
+/// dst = factor times the sum of `rows` rows, of which `vectors` vectors are summed from `src` on.
+template <int vectors, class Mask>
+HWY_INLINE void sum_columns(const float* src, std::int64_t rows, std::int64_t size, float factor,
+                            Mask mask, float* dst) {
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  hn::Vec<Floats> sums[vectors];
+  for (auto& sum : sums) sum = hn::Zero(d);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (int v = 0; v < vectors; ++v)
+      sums[v] = hn::Add(sums[v], hn::MaskedLoad(mask, d, src + row * size + v * lanes));
+  }
+  for (int v = 0; v < vectors; ++v)
+    hn::BlendedStore(hn::Mul(sums[v], hn::Set(d, factor)), mask, d, dst + v * lanes);
+}
+
+void sum_group(const float* src, std::int64_t rows, std::int64_t size, float factor, float* dst) {
+  constexpr int kVectors = 4;
+  const Floats d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto whole = hn::FirstN(d, hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + kVectors * lanes <= size; i += kVectors * lanes)
+    sum_columns<kVectors>(src + i, rows, size, factor, whole, dst + i);
+  for (; i < size; i += lanes) {
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(std::min(size - i, lanes)));
+    sum_columns<1>(src + i, rows, size, factor, mask, dst + i);
+  }
+}
+
 void silu_mul_range(const float* gate, const float* up, std::int64_t count, float* dst) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -110,6 +140,7 @@ namespace {
 HWY_EXPORT(rms_norm_row);
 HWY_EXPORT(silu_mul_range);
 HWY_EXPORT(softmax_row);
+HWY_EXPORT(sum_group);
 
 constexpr std::int64_t kGrain = 16384;  // floats worth a thread's while
 
@@ -136,6 +167,18 @@ void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logari
                    (src + row * size, size, logarithm, dst + row * size);
                  }
                });
+}
+
+void sum_rows(const float* src, std::int64_t rows, std::int64_t size, std::int64_t group,
+              float factor, float* dst) {
+  settle_targets();
+  const std::int64_t groups = (rows + group - 1) / group;
+  parallel_for(groups, kGrain / (size * group) + 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      HWY_DYNAMIC_DISPATCH(sum_group)
+      (src + i * group * size, std::min(group, rows - i * group), size, factor, dst + i * size);
+    }
+  });
 }
 
 void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst) {

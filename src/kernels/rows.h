@@ -12,6 +12,11 @@ void rms_norm(const float* src, std::int64_t rows, std::int64_t size, const floa
 /// where a row has a NaN, an infinity above, or nothing above -infinity. dst may be src.
 void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logarithm, float* dst);
 
+/// dst[i] = factor times the sum of row[i], for each `group` rows of `rows` that follow one another;
+/// the last group has what is left.
+void sum_rows(const float* src, std::int64_t rows, std::int64_t size, std::int64_t group,
+              float factor, float* dst);
+
 /// dst = gate / (1 + exp(-gate)) * up, over `count` floats; dst may be either source.
 void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst);
 

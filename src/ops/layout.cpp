@@ -8,6 +8,7 @@
 #include "core/format.h"
 #include "core/strided.h"
 #include "core/visit.h"
+#include "kernels/planes.h"
 
 namespace quern::ops {
 namespace {
@@ -21,6 +22,23 @@ bool copy_by_onednn(const Tensor& src, const backend::TensorDesc& from, const Te
 }
 
 bool is_copied_by_onednn(const Tensor& x) { return x.is_contiguous() || channel_pitch(x); }
+
+/// Pictures: two to four planes, which oneDNN copies an element at a time.
+bool copy_planes(const Tensor& src, const Tensor& dst) {
+  const std::int64_t planes = src.rank() < 3 ? 0 : src.dim(1);
+  const auto element_size = static_cast<int>(size_of(src.dtype()));
+  if (planes < 2 || planes > 4 || src.dtype() != dst.dtype() || element_size > 4 ||
+      !src.is_contiguous() || !is_channels_last(dst))
+    return false;
+  const std::int64_t places = src.numel() / (src.dim(0) * planes);
+  for (std::int64_t image = 0; image < src.dim(0); ++image) {
+    const std::int64_t offset = image * planes * places * element_size;
+    kernels::interleave_planes(static_cast<const std::byte*>(src.raw()) + offset,
+                               static_cast<int>(planes), places, element_size,
+                               static_cast<std::byte*>(Tensor(dst).mutable_raw()) + offset);
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -94,7 +112,7 @@ void copy_from_blocks(const Tensor& blocks, const Tensor& dst) {
 }
 
 void copy_into(const Tensor& src, const Tensor& dst) {
-  if (src.numel() == 0) return;
+  if (src.numel() == 0 || copy_planes(src, dst)) return;
   const bool floats = is_floating(src.dtype()) && is_floating(dst.dtype());
   const bool bytes =
       src.dtype() == dst.dtype() && (src.dtype() == DType::i8 || src.dtype() == DType::u8);
