@@ -11,7 +11,10 @@ namespace {
 /// No image of 2^26 pixels needs more at once: a file that unpacks to more is malformed.
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 
-void* bounded_malloc(std::size_t size) { return size > kMostBytes ? nullptr : std::malloc(size); }
+/// All zeros, which pixels stay that a file cut short does not have.
+void* bounded_malloc(std::size_t size) {
+  return size > kMostBytes ? nullptr : std::calloc(1, size);
+}
 void* bounded_realloc(void* data, std::size_t size) {
   return size > kMostBytes ? nullptr : std::realloc(data, size);
 }
@@ -74,6 +77,12 @@ Tensor decode(std::span<const std::uint8_t> bytes, int channels) {
   if (std::int64_t{width} * height > kMostPixels)
     fail(ErrorCode::unsupported, "decode_image: {} x {} pixels, at most 2^26 are read", width,
          height);
+  constexpr std::int64_t kLeastHeader = 9;  // "P5 1 1 1" and a new line
+  const bool is_pnm = bytes[0] == 'P';
+  const int channel_bytes = stbi_is_16_bit_from_memory(bytes.data(), size) != 0 ? 2 : 1;
+  if (is_pnm && std::int64_t{width} * height * stored * channel_bytes + kLeastHeader > size)
+    fail(ErrorCode::corrupt_file, "decode_image: a PNM image of {} x {} pixels in {} bytes", width,
+         height, size);
   const std::shared_ptr<unsigned char> pixels(
       stbi_load_from_memory(bytes.data(), size, &width, &height, &stored, channels),
       stbi_image_free);

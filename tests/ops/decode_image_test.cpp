@@ -69,16 +69,15 @@ TEST_CASE("channels come in the order of the format") {
 }
 
 TEST_CASE("bytes that are no image are refused, cut anywhere") {
-  for (const std::string& text : {std::string(), std::string("hello"), std::string("P6 2 1 255\n")})
+  for (const std::string& text : {std::string(), std::string("hello"), std::string("P6 2 1 255\n"),
+                                  std::string("P6 2 1 65535\n1234567")})
     CHECK(code_of([&] { decode_image(bytes_of(text)); }) == ErrorCode::corrupt_file);
   const std::string png = file("picture.png");
   for (std::size_t size = 0; size + 16 < png.size(); size += 97)
     CHECK(code_of([&] { decode_image(bytes_of(png.substr(0, size))); }) == ErrorCode::corrupt_file);
-  std::string huge = png;  // 16,777,269 x 37 pixels, its header says
-  huge[16] = '\1';
-  CHECK(code_of([&] { decode_image(bytes_of(huge)); }) != ErrorCode::internal);
-  std::string large = png;  // 65,589 x 65,573
-  large[17] = large[21] = '\1';
+  std::string large = png;  // 13,621 x 9,509 pixels, its header says
+  large[18] = '\x35';
+  large[22] = '\x25';
   CHECK(code_of([&] { decode_image(bytes_of(large)); }) == ErrorCode::unsupported);
   CHECK(code_of([&] { decode_image(bytes_of(png).unsqueeze(0)); }) == ErrorCode::invalid_argument);
   CHECK(code_of([&] { decode_image(Tensor::zeros({4})); }) == ErrorCode::invalid_argument);

@@ -13,9 +13,9 @@ namespace quern::ops {
 enum class PixelFormat { rgb, bgr, grayscale, rgba };
 /// A PNG, JPEG, BMP or PNM (binary: P5, P6) file's `bytes`, u8 [n] -> u8 [height, width, channels].
 /// Of 16 bits a channel the upper 8; grey is ITU-R 601's luma; without `rgba` transparency is
-/// dropped. JPEG's colours may differ by a few steps from another decoder's.
-/// Throws: `corrupt_file` for bytes that are no image, or part of one; `unsupported` for one of
-/// more than 2^26 pixels.
+/// dropped. JPEG's colours may differ by a few steps from another decoder's. What a JPEG or BMP
+/// file that is cut short does not have is black or grey. Throws: `corrupt_file` for bytes that are
+/// no image; `unsupported` for one of more than 2^26 pixels.
 QUERN_API Tensor decode_image(const Tensor& bytes, PixelFormat format = PixelFormat::rgb);
 
 enum class Interpolation { nearest, linear, cubic };
