@@ -48,9 +48,34 @@ template <class Function>
 HWY_INLINE void for_each_vector(std::int64_t size, const Function& function) {
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t i = 0; i < size; i += lanes) {
-    function(i, hn::FirstN(d, static_cast<std::size_t>(std::min(size - i, lanes))));
-  }
+  const auto whole = hn::FirstN(d, hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) function(i, whole);
+  if (i < size) function(i, hn::FirstN(d, static_cast<std::size_t>(size - i)));
+}
+
+void layer_norm_row(const float* src, std::int64_t size, const float* scale, const float* shift,
+                    float epsilon, float* dst) {
+  const Floats d;
+  auto sums = hn::Zero(d);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    sums = hn::Add(sums, hn::MaskedLoad(mask, d, src + i));
+  });
+  const auto count = static_cast<float>(size);
+  const auto mean = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, sums)) / count);
+  auto squares = hn::Zero(d);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    const auto x = hn::IfThenElseZero(mask, hn::Sub(hn::MaskedLoad(mask, d, src + i), mean));
+    squares = hn::MulAdd(x, x, squares);
+  });
+  const float variance = hn::GetLane(hn::SumOfLanes(d, squares)) / count;
+  const auto factor = hn::Set(d, 1.f / std::sqrt(variance + epsilon));
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    auto x = hn::Mul(hn::Sub(hn::MaskedLoad(mask, d, src + i), mean), factor);
+    if (scale != nullptr) x = hn::Mul(x, hn::MaskedLoad(mask, d, scale + i));
+    if (shift != nullptr) x = hn::Add(x, hn::MaskedLoad(mask, d, shift + i));
+    hn::BlendedStore(x, mask, d, dst + i);
+  });
 }
 
 void softmax_row(const float* src, std::int64_t size, bool logarithm, float* dst) {
@@ -137,6 +162,7 @@ HWY_AFTER_NAMESPACE();
 namespace quern::kernels {
 namespace {
 
+HWY_EXPORT(layer_norm_row);
 HWY_EXPORT(rms_norm_row);
 HWY_EXPORT(silu_mul_range);
 HWY_EXPORT(softmax_row);
@@ -158,6 +184,18 @@ void rms_norm(const float* src, std::int64_t rows, std::int64_t size, const floa
                });
 }
 
+void layer_norm(const float* src, std::int64_t rows, std::int64_t size, const float* scale,
+                const float* shift, float epsilon, float* dst) {
+  settle_targets();
+  parallel_for(rows, kGrain / std::max<std::int64_t>(size, 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t row = begin; row < end; ++row) {
+                   HWY_DYNAMIC_DISPATCH(layer_norm_row)
+                   (src + row * size, size, scale, shift, epsilon, dst + row * size);
+                 }
+               });
+}
+
 void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logarithm, float* dst) {
   settle_targets();
   parallel_for(rows, kGrain / 4 / std::max<std::int64_t>(size, 1) + 1,
@@ -173,7 +211,8 @@ void sum_rows(const float* src, std::int64_t rows, std::int64_t size, std::int64
               float factor, float* dst) {
   settle_targets();
   const std::int64_t groups = (rows + group - 1) / group;
-  parallel_for(groups, kGrain / (size * group) + 1, [&](std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t kSummed = 65536;  // floats worth a thread's while
+  parallel_for(groups, kSummed / (size * group) + 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       HWY_DYNAMIC_DISPATCH(sum_group)
       (src + i * group * size, std::min(group, rows - i * group), size, factor, dst + i * size);

@@ -118,7 +118,21 @@ bool layer_norm_onednn(const LayerNormArgs& args) {
   return true;
 }
 
-constexpr Implementation<LayerNormArgs> kLayerNorm[] = {{"onednn", layer_norm_onednn},
+bool layer_norm_rows(const LayerNormArgs& args) {
+  if (args.src.dtype() != DType::f32) return false;
+  const std::int64_t size = args.src.dim(-1);
+  const auto floats = [](const std::optional<Tensor>& values) {
+    return values ? values->data<float>().data() : nullptr;
+  };
+  Tensor dst = args.dst;
+  kernels::layer_norm(args.src.data<float>().data(), args.src.numel() / size, size,
+                      floats(args.scale), floats(args.shift), args.epsilon,
+                      dst.mutable_data<float>().data());
+  return true;
+}
+
+constexpr Implementation<LayerNormArgs> kLayerNorm[] = {{"kernel", layer_norm_rows},
+                                                        {"onednn", layer_norm_onednn},
                                                         {"reference", layer_norm_reference}};
 
 void check_rows(const char* name, const Tensor& x) {
