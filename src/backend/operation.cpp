@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <limits>
 
 #include "backend/onednn.h"
 #include "backend/operation_cache.h"
@@ -126,6 +127,7 @@ struct Operation::Impl {
   dnnl::memory::desc scratch;
   std::size_t scratch_bytes = 0;
   std::string kernel;
+  int threads = 0;  // 0: the team
   // Of operations that pack their weights: how those are given, and how they are packed.
   std::optional<dnnl::memory::desc> plain_weights;
   dnnl::memory::desc packed_weights;
@@ -193,7 +195,7 @@ bool Operation::packs_as(const Operation& other) const {
 }
 
 void Operation::run(std::span<const Argument> arguments) const {
-  const TeamScope team;
+  const TeamScope team(impl_->threads);
   const std::size_t expected = impl_->bound.size();
   std::unique_ptr<Binding> binding = impl_->take_binding();
   std::size_t given = 0;
@@ -230,6 +232,42 @@ std::optional<dnnl::memory::desc> weights_to_pack(const MatMulDesc& desc) {
   return desc.packed_weights ? std::optional(to_onednn(desc.weights)) : std::nullopt;
 }
 
+double microseconds(double products, DType dtype, std::initializer_list<const TensorDesc*> moved) {
+  constexpr double kProducts = 200e3;  // of bytes, in a microsecond
+  constexpr double kBytes = 40e3;
+  double bytes = 0;
+  for (const TensorDesc* tensor : moved)
+    bytes +=
+        static_cast<double>(tensor->shape.numel()) * static_cast<double>(size_of(tensor->dtype));
+  return products * static_cast<double>(size_of(dtype)) / kProducts + bytes / kBytes;
+}
+
+/// About what one thread takes for the products of an operation; endless where that is not asked.
+template <class Desc>
+double microseconds_alone(const Desc&) {
+  return std::numeric_limits<double>::infinity();
+}
+double microseconds_alone(const ConvDesc& desc) {
+  const Shape& weights = desc.weights.shape;
+  const TensorDesc& places = desc.transposed ? desc.src : desc.dst;
+  const double products = static_cast<double>(places.shape.numel()) *
+                          static_cast<double>(weights.numel()) / static_cast<double>(weights[0]);
+  return microseconds(products, desc.src.dtype, {&desc.src, &desc.weights, &desc.dst});
+}
+double microseconds_alone(const MatMulDesc& desc) {
+  const double products =
+      static_cast<double>(desc.dst.shape.numel()) * static_cast<double>(desc.src.shape.dim(-1));
+  return microseconds(products, desc.src.dtype, {&desc.src, &desc.weights, &desc.dst});
+}
+
+/// To share a small operation with other threads, and to read there what this one wrote and here
+/// what they write, takes longer than to do it alone.
+template <class Desc>
+int threads_for(const Desc& desc) {
+  constexpr double kWorthATeam = 8;
+  return microseconds_alone(desc) < kWorthATeam ? 1 : 0;
+}
+
 template <class Desc>
 bool takes_src_zero_point(const Desc&) {
   return false;
@@ -263,9 +301,9 @@ dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
   return attr;
 }
 
-OperationPtr make_operation(const dnnl::primitive_desc_base& created,
-                            const Descriptions& descriptions, const std::vector<PostOp>& steps,
-                            const std::optional<dnnl::memory::desc>& plain_weights) {
+std::unique_ptr<Operation::Impl> make_operation(
+    const dnnl::primitive_desc_base& created, const Descriptions& descriptions,
+    const std::vector<PostOp>& steps, const std::optional<dnnl::memory::desc>& plain_weights) {
   auto impl = std::make_unique<Operation::Impl>();
   std::vector<int> binary_steps;
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -289,7 +327,7 @@ OperationPtr make_operation(const dnnl::primitive_desc_base& created,
   impl->scratch = created.scratchpad_desc();
   impl->scratch_bytes = impl->scratch.get_size();
   impl->kernel = created.impl_info_str();
-  return std::make_shared<const Operation>(std::move(impl));
+  return impl;
 }
 
 /// `describe_arguments` gives the descriptions; asked only where the operation is not cached.
@@ -299,14 +337,17 @@ OperationPtr prepare(
     const std::vector<PostOp>& steps,
     std::optional<dnnl::primitive_desc_base> (*create)(const Desc&, const dnnl::primitive_attr&)) {
   const auto make = [&]() -> OperationPtr {
-    const TeamScope team;
+    const int threads = threads_for(desc);
+    const TeamScope team(threads);
     try {
       dnnl::primitive_attr attr = make_attr(steps);
       if (takes_src_zero_point(desc)) version::set_src_zero_point(attr);
       if (!scales_of(desc).empty()) version::set_scales(attr, scales_of(desc));
       const auto created = create(desc, attr);
       if (!created) return nullptr;
-      return make_operation(*created, describe_arguments(), steps, weights_to_pack(desc));
+      auto impl = make_operation(*created, describe_arguments(), steps, weights_to_pack(desc));
+      impl->threads = threads;
+      return std::make_shared<const Operation>(std::move(impl));
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments)
         return nullptr;

@@ -90,8 +90,8 @@ void leave_team() noexcept {
   omp_pause_resource_all(kSoft);
 }
 
-TeamScope::TeamScope() noexcept : before_(omp_get_max_threads()) {
-  omp_set_num_threads(thread_count());
+TeamScope::TeamScope(int threads) noexcept : before_(omp_get_max_threads()) {
+  omp_set_num_threads(threads > 0 ? threads : thread_count());
 }
 
 TeamScope::~TeamScope() { omp_set_num_threads(before_); }

@@ -29,10 +29,10 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
 /// hands its work to another leaves its team.
 void leave_team() noexcept;
 
-/// Makes oneDNN calls of this scope on this thread use `thread_count()` threads.
+/// Makes oneDNN calls of this scope on this thread use `threads` threads; 0: `thread_count()`.
 class TeamScope {
  public:
-  TeamScope() noexcept;
+  explicit TeamScope(int threads = 0) noexcept;
   ~TeamScope();
   TeamScope(const TeamScope&) = delete;
   TeamScope& operator=(const TeamScope&) = delete;

@@ -60,8 +60,9 @@ T compute(T a, T b) {
 
 template <Binary kOperation, class T>
 void run_elements(const BinaryArgs& args) {
-  zip_into<T, T, T>(args.a, args.b, args.dst,
-                    [](auto a, auto b) { return compute<kOperation>(a, b); });
+  zip_into<T, T, T>(
+      args.a, args.b, args.dst, [](auto a, auto b) { return compute<kOperation>(a, b); },
+      kMovedGrain);
 }
 
 bool run_reference(const BinaryArgs& args) {

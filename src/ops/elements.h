@@ -64,14 +64,19 @@ void zip_run(const A* x, std::int64_t x_step, const B* y, std::int64_t y_step, T
   }
 }
 
+/// Elements that are worth another thread where they are moved more than computed with: what
+/// another core wrote takes long to read.
+inline constexpr std::int64_t kMovedGrain = 65536;
+
 /// function(a, b) of each pair of elements into `dst`, which is contiguous and of a's and b's
 /// shape.
 template <class A, class B, class To, class Function>
-void zip_into(const Tensor& a, const Tensor& b, Tensor dst, const Function& function) {
+void zip_into(const Tensor& a, const Tensor& b, Tensor dst, const Function& function,
+              std::int64_t grain = kElementGrain) {
   const auto* x = static_cast<const A*>(a.raw());
   const auto* y = static_cast<const B*>(b.raw());
   auto* out = static_cast<To*>(dst.mutable_raw());
-  parallel_for_each_run<3>(dst.shape(), {a.strides(), b.strides(), dst.strides()}, kElementGrain,
+  parallel_for_each_run<3>(dst.shape(), {a.strides(), b.strides(), dst.strides()}, grain,
                            [&](const auto& offsets, std::int64_t count, const auto& strides) {
                              zip_run(x + offsets[0], strides[0], y + offsets[1], strides[1],
                                      out + offsets[2], count, function);
