@@ -184,6 +184,21 @@ void decode_tq2_0(Bytes block, float* values) {
     values[i] = scale * static_cast<float>(packed_field<2, 32>(block, i) - 1);
 }
 
+/// Blocks of ONNX's codes: f32 scale, f32 offset, codes as q4_0 has them.
+void decode_q4_f32(Bytes block, float* values) {
+  const auto scale = read<float>(block);
+  const auto offset = read<float>(block + 4);
+  for (int i = 0; i < 32; ++i)
+    values[i] = scale * static_cast<float>(packed_field<4, 16>(block + 8, i)) + offset;
+}
+
+/// f32 scale, signed codes.
+void decode_q8_f32(Bytes block, float* values) {
+  const auto scale = read<float>(block);
+  for (int i = 0; i < 32; ++i)
+    values[i] = scale * static_cast<float>(static_cast<std::int8_t>(block[4 + i]));
+}
+
 struct Row {
   BlockFormat format;
   void (*decode)(Bytes block, float* values);
@@ -208,8 +223,10 @@ constexpr Row kRows[] = {
     {{kSuperBlock, 136}, decode_iq4_xs},
     {{kSuperBlock, 54}, decode_tq1_0},
     {{kSuperBlock, 66}, decode_tq2_0},
+    {{32, 24}, decode_q4_f32},
+    {{32, 36}, decode_q8_f32},
 };
-static_assert(std::size(kRows) == static_cast<std::size_t>(Encoding::tq2_0) + 1);
+static_assert(std::size(kRows) == static_cast<std::size_t>(Encoding::q8_f32) + 1);
 
 const Row& row_of(Encoding encoding) {
   require(encoding != Encoding::dense, "block_format: a dense weight has no blocks");

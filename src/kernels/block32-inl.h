@@ -8,7 +8,7 @@
 //   kOffsets   groups have an offset: value = scale * code + offset
 //   codes(block, first)     codes of the groups from `first` on, as many as a vector has lanes
 //   scales(block, out)      of all groups
-// The layouts are ggml's.
+// The layouts are ggml's, but for those of Q4_F32 and Q8_F32.
 #include "kernels/group_scales-inl.h"
 
 #if defined(QUERN_KERNELS_BLOCK32_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -121,6 +121,42 @@ HWY_INLINE Codes iq4_codes(VU8 bytes) {
 struct IQ4_NL : F16Scaled<18, 0, true, false> {
   static HWY_INLINE Codes codes(const std::uint8_t* block, int first) {
     return iq4_codes(load_lanes(block + first * kBlock + 2, kBlock));
+  }
+};
+
+/// Four bits under an f32 scale and an f32 offset.
+struct Q4_F32 {
+  static constexpr int kBlock = 24;
+  static constexpr int kBytes = kGroups * kBlock;
+  static constexpr int kZero = 0;
+  static constexpr bool kSigned = false;
+  static constexpr bool kHalved = false;
+  static constexpr bool kOffsets = true;
+
+  static HWY_INLINE Codes codes(const std::uint8_t* block, int first) {
+    return nibble_halves(load_lanes(block + first * kBlock + 8, kBlock));
+  }
+  static HWY_INLINE void scales(const std::uint8_t* block, GroupScales& out) {
+    out.scales.load(block, kBlock);
+    out.offsets.load(block + 4, kBlock);
+  }
+};
+
+/// Signed bytes under an f32 scale.
+struct Q8_F32 {
+  static constexpr int kBlock = 36;
+  static constexpr int kBytes = kGroups * kBlock;
+  static constexpr int kZero = 0;
+  static constexpr bool kSigned = true;
+  static constexpr bool kHalved = false;
+  static constexpr bool kOffsets = false;
+
+  static HWY_INLINE Codes codes(const std::uint8_t* block, int first) {
+    const std::uint8_t* p = block + first * kBlock + 4;
+    return {load_lanes(p, kBlock), load_lanes(p + 16, kBlock)};
+  }
+  static HWY_INLINE void scales(const std::uint8_t* block, GroupScales& out) {
+    out.scales.load(block, kBlock);
   }
 };
 

@@ -53,6 +53,10 @@ auto visit_encoding(Encoding encoding, const Visitor& visitor)
       return visitor(EncodingTag<TQ1_0>{});
     case Encoding::tq2_0:
       return visitor(EncodingTag<TQ2_0>{});
+    case Encoding::q4_f32:
+      return visitor(EncodingTag<Q4_F32>{});
+    case Encoding::q8_f32:
+      return visitor(EncodingTag<Q8_F32>{});
     case Encoding::dense:
     case Encoding::q8_k:
       break;

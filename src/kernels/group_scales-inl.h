@@ -92,6 +92,14 @@ struct GroupFloats {
     widen_halves(DF32(), hn::BitCast(hn::FixedTag<std::uint16_t, 8>(), bytes), parts);
   }
 
+  /// From 8 floats `stride` bytes apart, the same for both halves.
+  HWY_INLINE void load(const std::uint8_t* p, int stride) {
+    alignas(64) float floats[kHalves];
+    for (int i = 0; i < kGroups; ++i)
+      floats[i] = floats[kGroups + i] = load_as<float>(p + i * stride);
+    for (int i = 0; i < kScaleVectors; ++i) parts[i] = hn::LoadU(DF32(), floats + i * kFloats);
+  }
+
   HWY_INLINE void multiply(float factor) {
     for (VF32& part : parts) part = hn::Mul(part, hn::Set(DF32(), factor));
   }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "quern/tensor.h"
+#include "quern/weights.h"
 
 namespace quern::ops {
 
@@ -28,5 +29,11 @@ struct BlockCodes {
 /// [in], says which block's scale a column takes, else its own. Throws: `invalid_argument`.
 Tensor decode_block_codes(const BlockCodes& codes, const Tensor& packed, const Tensor& scales,
                           const std::optional<Tensor>& zeros, const std::optional<Tensor>& groups);
+
+/// The same as blocks of 32 codes, which products read as they are; nothing where those say less
+/// than the weight does: other sizes of blocks, `groups`, bytes whose zero point is not 128.
+std::optional<Weight> as_blocks(const BlockCodes& codes, const Tensor& packed, const Tensor& scales,
+                                const std::optional<Tensor>& zeros,
+                                const std::optional<Tensor>& groups);
 
 }  // namespace quern::ops

@@ -26,18 +26,19 @@ struct Product {
   std::int64_t m, n, k;
   DType dtype;  ///< of src and weights; dst is f32
   std::int64_t dst_stride;
+  bool packs = false;  ///< lays the weights out as the kernel likes them, which pays off in f32
 };
 
 void run_product(const Product& product, const void* src, const void* weights, float* dst,
                  const float* bias, const float* residual) {
-  const auto& [m, n, k, dtype, dst_stride] = product;
+  const auto& [m, n, k, dtype, dst_stride, packs] = product;
   MatMulDesc desc{.src = {dtype, {m, k}, {k, 1}},
                   .weights = {dtype, {k, n}, {1, k}},
                   .dst = {DType::f32, {m, n}, {dst_stride, 1}},
                   .bias = {},
-                  .post_ops = {}};
-  std::vector<backend::Argument> arguments{
-      {Slot::src, src}, {Slot::weights, weights}, {Slot::dst, dst}};
+                  .post_ops = {},
+                  .packed_weights = packs};
+  std::vector<backend::Argument> arguments{{Slot::src, src}, {Slot::dst, dst}};
   if (bias != nullptr) {
     desc.bias.push_back(backend::dense_desc(DType::f32, {1, n}));
     arguments.push_back({Slot::bias, bias});
@@ -49,6 +50,8 @@ void run_product(const Product& product, const void* src, const void* weights, f
   const auto operation = backend::try_prepare(desc);
   if (!operation)
     fail(ErrorCode::unsupported, "linear: oneDNN has no {} matmul on this machine", dtype);
+  const auto packed = packs ? operation->pack(weights) : nullptr;
+  arguments.push_back({Slot::weights, packed ? packed.get() : weights});
   operation->run(arguments);
 }
 
@@ -83,7 +86,8 @@ void multiply_panels(const kernels::WeightRows& weight, const void* src, std::in
       kernels::decode_rows(weight, first + begin, first + end, decoded + begin * weight.k,
                            weight.k);
     });
-    run_product({m, rows, weight.k, dtype_of<T>, weight.n}, src, decoded, dst + first,
+    constexpr bool kPacks = std::is_same_v<T, float>;
+    run_product({m, rows, weight.k, dtype_of<T>, weight.n, kPacks}, src, decoded, dst + first,
                 bias == nullptr ? nullptr : bias + first,
                 residual == nullptr ? nullptr : residual + first);
   }

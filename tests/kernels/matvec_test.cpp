@@ -21,10 +21,10 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
 
 constexpr Encoding kBlockEncodings[] = {
-    Encoding::q4_0, Encoding::q4_1,   Encoding::q5_0,   Encoding::q5_1,
-    Encoding::q8_0, Encoding::mxfp4,  Encoding::iq4_nl, Encoding::q2_k,
-    Encoding::q3_k, Encoding::q4_k,   Encoding::q5_k,   Encoding::q6_k,
-    Encoding::q8_k, Encoding::iq4_xs, Encoding::tq1_0,  Encoding::tq2_0};
+    Encoding::q4_0,  Encoding::q4_1,   Encoding::q5_0,  Encoding::q5_1,   Encoding::q8_0,
+    Encoding::mxfp4, Encoding::iq4_nl, Encoding::q2_k,  Encoding::q3_k,   Encoding::q4_k,
+    Encoding::q5_k,  Encoding::q6_k,   Encoding::q8_k,  Encoding::iq4_xs, Encoding::tq1_0,
+    Encoding::tq2_0, Encoding::q4_f32, Encoding::q8_f32};
 
 struct Size {
   std::int64_t n, k;

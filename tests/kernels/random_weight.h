@@ -104,7 +104,13 @@ class RandomWeight {
          at += static_cast<std::size_t>(block.bytes)) {
       std::byte* bytes = memory_.bytes().data() + at;
       if (rows_.encoding == Encoding::mxfp4) bytes[0] = static_cast<std::byte>(118 + random() % 9);
-      if (rows_.encoding == Encoding::q8_k) put(bytes, scale(random));
+      if (rows_.encoding == Encoding::q8_k || rows_.encoding == Encoding::q8_f32)
+        put(bytes, scale(random));
+      if (rows_.encoding == Encoding::q4_f32) {
+        // Its products with codes are exact, so that a fused sum is no other one.
+        put(bytes, static_cast<float>(Float16(scale(random))));
+        put(bytes + 4, scale(random));
+      }
       for (const int offset : f16_fields()) put(bytes + offset, Float16(scale(random)));
     }
   }
@@ -128,6 +134,8 @@ class RandomWeight {
         return {64};
       case Encoding::mxfp4:
       case Encoding::q8_k:
+      case Encoding::q4_f32:
+      case Encoding::q8_f32:
         return {};
       default:
         return {0};

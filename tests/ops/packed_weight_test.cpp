@@ -95,7 +95,7 @@ void for_each_encoding(std::int64_t n, std::int64_t k, const Check& check) {
     CAPTURE(to_string(dtype));
     check(random_weight(Encoding::dense, dtype, n, k));
   }
-  for (int i = 1; i <= static_cast<int>(Encoding::tq2_0); ++i) {
+  for (int i = 1; i <= static_cast<int>(Encoding::q8_f32); ++i) {
     const auto encoding = static_cast<Encoding>(i);
     CAPTURE(to_string(encoding));
     check(random_weight(encoding, DType::f32, n, k));

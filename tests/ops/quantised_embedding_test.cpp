@@ -11,7 +11,7 @@ TEST_CASE("rows of a quantised table are decoded to f32 bit for bit") {
   constexpr std::int64_t kCount = 13;
   constexpr std::int64_t kDim = 512;
   const Tensor ids = golden::int_values<std::int64_t>(1, {3, 67}, "ids13");
-  for (int i = 1; i <= static_cast<int>(Encoding::tq2_0); ++i) {
+  for (int i = 1; i <= static_cast<int>(Encoding::q8_f32); ++i) {
     const auto encoding = static_cast<Encoding>(i);
     CAPTURE(to_string(encoding));
     const auto memory = std::make_shared<RandomWeight>(encoding, DType::f32, kCount, kDim, 7);
