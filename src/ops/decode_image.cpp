@@ -37,6 +37,7 @@ namespace quern::ops {
 namespace {
 
 constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
+constexpr std::int64_t kMostPixelsOfAByte = 1032 * 8;  // deflate's best, of one bit each
 
 /// The luma of `rgb` [height, width, 3], in the fixed point that Pillow has.
 Tensor luma(const Tensor& rgb) {
@@ -74,13 +75,16 @@ Tensor decode(std::span<const std::uint8_t> bytes, int channels) {
          stbi_failure_reason());
   };
   if (stbi_info_from_memory(bytes.data(), size, &width, &height, &stored) == 0) refuse();
-  if (std::int64_t{width} * height > kMostPixels)
+  const std::int64_t count = std::int64_t{width} * height;
+  if (count > size * kMostPixelsOfAByte)
+    fail(ErrorCode::corrupt_file, "decode_image: {} x {} pixels in {} bytes", width, height, size);
+  if (count > kMostPixels)
     fail(ErrorCode::unsupported, "decode_image: {} x {} pixels, at most 2^26 are read", width,
          height);
   constexpr std::int64_t kLeastHeader = 9;  // "P5 1 1 1" and a new line
   const bool is_pnm = bytes[0] == 'P';
   const int channel_bytes = stbi_is_16_bit_from_memory(bytes.data(), size) != 0 ? 2 : 1;
-  if (is_pnm && std::int64_t{width} * height * stored * channel_bytes + kLeastHeader > size)
+  if (is_pnm && count * stored * channel_bytes + kLeastHeader > size)
     fail(ErrorCode::corrupt_file, "decode_image: a PNM image of {} x {} pixels in {} bytes", width,
          height, size);
   const std::shared_ptr<unsigned char> pixels(
