@@ -123,11 +123,13 @@ void write_trace(const std::string& path, const std::vector<onnx::NodeTiming>& r
                       {"pid", 1},
                       {"tid", 1}});
   }
-  std::ofstream(path) << nlohmann::json{{"traceEvents", events}};
+  std::ofstream file(path);
+  file << nlohmann::json{{"traceEvents", events}} << std::flush;
+  if (!file)
+    throw Error(ErrorCode::invalid_argument, "run: the trace \"" + path + "\" cannot be written");
 }
 
 void save_outputs(const std::string& folder, const onnx::Values& outputs) {
-  fs::create_directories(folder);
   for (const auto& [name, value] : outputs) {
     if (!value.is_tensor() || value.tensor().dtype() == DType::string) continue;
     std::string file = name;
@@ -177,8 +179,15 @@ void run(const RunArguments& arguments) {
     std::printf("loaded in %.1f ms; %d runs, median %.3f ms, fastest %.3f ms\n", load_ms,
                 arguments.repeat, median, times.front());
   }
-  if (arguments.profile) print_profile(rows);
-  if (!arguments.trace.empty()) write_trace(arguments.trace, rows);
+  if (!arguments.output.empty()) fs::create_directories(arguments.output);
+  if (arguments.profile) {
+    print_profile(rows);
+    const std::string trace = arguments.trace.empty()
+                                  ? (fs::path(arguments.output) / "trace.json").string()
+                                  : arguments.trace;
+    write_trace(trace, rows);
+    std::printf("\nthe last run's trace, for chrome://tracing or Perfetto: %s\n", trace.c_str());
+  }
   if (!arguments.output.empty()) save_outputs(arguments.output, outputs);
 }
 
@@ -208,8 +217,11 @@ void add_run(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   CLI::Option* profile =
-      command->add_flag("--profile", arguments->profile, "Print operators and nodes by time");
-  command->add_option("--trace", arguments->trace, "Write the last run as a Chrome trace")
+      command->add_flag("--profile", arguments->profile,
+                        "Print operators and nodes by time, and write a Chrome trace");
+  command
+      ->add_option("--trace", arguments->trace,
+                   "Where the trace goes, else into trace.json in the folder of --output or here")
       ->needs(profile);
   command->add_flag("--bf16", arguments->bf16, "Products in bf16 where the machine gains by it");
   command->add_flag("--plain", arguments->plain, "Run the graph as it is, without passes");
