@@ -35,17 +35,20 @@ ScaleGrid::ScaleGrid(const char* operation, const Shape& shape, const Tensor& sc
   block_ = along.block_size;
   step_ = 1;
   Shape blocks = shape;
-  blocks[axis] = (size_ + block_ - 1) / block_;
+  blocks[axis] = block_count();
   require(scale.shape() == blocks, "{}: expected a scale {} for blocks of {} in {}, got {}",
           operation, blocks, block_, shape, scale.shape());
+}
+
+std::int64_t ScaleGrid::block_count() const {
+  return size_ / block_ + (size_ % block_ != 0 ? 1 : 0);
 }
 
 std::int64_t ScaleGrid::scale_index(std::int64_t element) const {
   const std::int64_t row = element / inner_;
   const std::int64_t column = element % inner_;
   if (block_ > 0) {
-    const std::int64_t blocks = (size_ + block_ - 1) / block_;
-    return (row / size_ * blocks + row % size_ / block_) * inner_ + column;
+    return (row / size_ * block_count() + row % size_ / block_) * inner_ + column;
   }
   return step_ == 1 ? column : row % size_;
 }

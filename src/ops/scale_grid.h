@@ -33,6 +33,7 @@ class ScaleGrid {
   }
 
  private:
+  std::int64_t block_count() const;
   std::int64_t scale_index(std::int64_t element) const;
 
   Tensor scale_, zero_;
