@@ -268,8 +268,12 @@ void check_dims(const Graph& graph, std::span<const Value> outputs) {
     std::fprintf(stderr, "output %zu is %s, inferred: %s\n", i, to_string(shape).c_str(),
                  inferred.c_str());
     for (const Node& node : graph.nodes) {
-      if (std::ranges::count(node.outputs, graph.outputs[i]) > 0)
-        std::fprintf(stderr, "%s of %s\n", node.op_type.c_str(), node.name.c_str());
+      std::fprintf(stderr, "%s(", node.op_type.c_str());
+      for (const ValueId id : node.inputs) std::fprintf(stderr, " %d", static_cast<int>(id));
+      std::fprintf(stderr, " ) ->");
+      for (const ValueId id : node.outputs) std::fprintf(stderr, " %d", static_cast<int>(id));
+      std::fprintf(stderr, "%s\n",
+                   std::ranges::count(node.outputs, graph.outputs[i]) > 0 ? ", this output" : "");
     }
     std::abort();
   }
