@@ -271,10 +271,10 @@ Tensor Tensor::slice(int axis, std::int64_t start, std::int64_t end, std::int64_
   const std::int64_t stride = step > 0 ? step : -step;
   Tensor view = *this;
   view.shape_[at] = distance > 0 ? 1 + (distance - 1) / stride : 0;
-  if (view.shape_[at] > 0) {
+  if (view.numel() > 0)  // else there may be no data to point into
     view.data_ += first * strides_[at] * static_cast<std::int64_t>(size_of(dtype_));
+  if (view.shape_[at] > 0)
     view.strides_[at] = view.shape_[at] > 1 ? strides_[at] * step : strides_[at];
-  }
   return view;
 }
 

@@ -69,6 +69,7 @@ TEST_CASE("slice follows Python") {
         std::vector{4, 3, 2, 1, 0});
   CHECK(values(a.slice(0, 4, 0, -3)) == std::vector{4, 1});
   CHECK(values(a.slice(0, 3, 3)).empty());
+  CHECK(Tensor::empty({0, 4}).slice(1, 1, 3).shape() == Shape{0, 2});
 }
 
 TEST_CASE("views keep the elements' places") {
