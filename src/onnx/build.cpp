@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "onnx/gradient.h"
+#include "onnx/import/input_counts.h"
 #include "onnx/split_fused.h"
 
 namespace quern::onnx {
@@ -190,6 +191,7 @@ class Builder {
     node.opset = opset_of(source, scope);
     node.inputs = inputs_of(source, scope);
     node.operator_inputs = node.inputs.size();
+    check_input_count(node);
     for (const proto::AttributeProto& attribute : source.attribute)
       add_attribute(node, attribute, scope);
     for (const std::string& name : source.output)
@@ -203,6 +205,15 @@ class Builder {
       for (Node& part : split_fused(std::move(node), scope.graph))
         scope.graph.nodes.push_back(std::move(part));
     }
+  }
+
+  static void check_input_count(const Node& node) {
+    std::size_t given = node.inputs.size();
+    while (given > 0 && node.inputs[given - 1] == kAbsent) --given;
+    const std::size_t most = most_inputs(node.domain, node.op_type, node.opset);
+    if (given > most)
+      fail(ErrorCode::corrupt_file, "{} (opset {}): {} inputs, expected at most {} (node \"{}\")",
+           node.op_type, node.opset, given, most, node.name);
   }
 
   static bool has_broadcast_axis(const Node& node) {

@@ -8,6 +8,7 @@
 #include "fuzz/targets.h"
 #include "onnx/executable.h"
 #include "onnx/import/import.h"
+#include "onnx/import/input_counts.h"
 #include "onnx/passes/pass.h"
 
 namespace quern::fuzz {
@@ -180,6 +181,8 @@ Node make_node(Graph& graph, Choices& choices, std::vector<ValueId>& known) {
       node.inputs.push_back(kAbsent);
     }
   }
+  node.inputs.resize(
+      std::min(node.inputs.size(), most_inputs(node.domain, node.op_type, node.opset)));
   node.operator_inputs = node.inputs.size();
   add_attributes(node, choices);
   for (unsigned left = 1 + choices.below(3); left > 0; --left) {

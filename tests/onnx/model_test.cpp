@@ -82,6 +82,18 @@ TEST_CASE("nodes in any order run, and a cycle, a missing name and a double one 
   CHECK(says(message_of(maker.model()), "two nodes give \"y\""));
 }
 
+TEST_CASE("a node with more inputs than its operator has does not load") {
+  const auto message = [](const std::string& op_type, std::vector<std::string> inputs) {
+    ModelMaker maker = negation();
+    maker.nodes = {ModelMaker::node(op_type, std::move(inputs), {"y"})};
+    return message_of(maker.model());
+  };
+  CHECK(says(message("Relu", {"x", "x"}), "2 inputs, expected at most 1 (node \"Relu_node\")"));
+  CHECK(says(message("Add", {"x", "x", "x"}), "3 inputs, expected at most 2"));
+  CHECK(message("Relu", {"x", "", ""}) == "no error");
+  CHECK(message("Sum", {"x", "x", "x", "x"}) == "no error");
+}
+
 TEST_CASE("a name that two inputs have does not load, and an initializer's is not an input") {
   ModelMaker twice = negation();
   twice.inputs.push_back(twice.inputs[0]);
