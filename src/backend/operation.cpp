@@ -301,9 +301,9 @@ dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
   return attr;
 }
 
-std::unique_ptr<Operation::Impl> make_operation(
-    const dnnl::primitive_desc_base& created, const Descriptions& descriptions,
-    const std::vector<PostOp>& steps, const std::optional<dnnl::memory::desc>& plain_weights) {
+OperationPtr make_operation(const dnnl::primitive_desc_base& created,
+                            const Descriptions& descriptions, const std::vector<PostOp>& steps,
+                            const std::optional<dnnl::memory::desc>& plain_weights, int threads) {
   auto impl = std::make_unique<Operation::Impl>();
   std::vector<int> binary_steps;
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -327,7 +327,8 @@ std::unique_ptr<Operation::Impl> make_operation(
   impl->scratch = created.scratchpad_desc();
   impl->scratch_bytes = impl->scratch.get_size();
   impl->kernel = created.impl_info_str();
-  return impl;
+  impl->threads = threads;
+  return std::make_shared<const Operation>(std::move(impl));
 }
 
 /// `describe_arguments` gives the descriptions; asked only where the operation is not cached.
@@ -345,9 +346,7 @@ OperationPtr prepare(
       if (!scales_of(desc).empty()) version::set_scales(attr, scales_of(desc));
       const auto created = create(desc, attr);
       if (!created) return nullptr;
-      auto impl = make_operation(*created, describe_arguments(), steps, weights_to_pack(desc));
-      impl->threads = threads;
-      return std::make_shared<const Operation>(std::move(impl));
+      return make_operation(*created, describe_arguments(), steps, weights_to_pack(desc), threads);
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments)
         return nullptr;

@@ -200,7 +200,7 @@ void add_run(CLI::App& app) {
   command->add_option(
       "--input", arguments->inputs,
       "NAME=FILE, once for each input: an array (.npy), a tensor (.pb), or an image "
-      "(.png, .jpg, .bmp), stretched to the input's height and width; its channels "
+      "(.png, .jpg, .bmp, .ppm), stretched to the input's height and width; its channels "
       "are red, green, blue, its floats 0 to 1");
   command
       ->add_option("--mean", arguments->pixels.mean,

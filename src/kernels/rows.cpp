@@ -170,41 +170,37 @@ HWY_EXPORT(sum_group);
 
 constexpr std::int64_t kGrain = 16384;  // floats worth a thread's while
 
+/// function(the first float's place) of each row of `size` floats, `grain` floats or more a thread.
+template <class Function>
+void for_each_row(std::int64_t rows, std::int64_t size, std::int64_t grain,
+                  const Function& function) {
+  settle_targets();
+  parallel_for(rows, grain / std::max<std::int64_t>(size, 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t row = begin; row < end; ++row) function(row * size);
+               });
+}
+
 }  // namespace
 
 void rms_norm(const float* src, std::int64_t rows, std::int64_t size, const float* scale,
               float epsilon, float* dst) {
-  settle_targets();
-  parallel_for(rows, kGrain / std::max<std::int64_t>(size, 1) + 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t row = begin; row < end; ++row) {
-                   HWY_DYNAMIC_DISPATCH(rms_norm_row)
-                   (src + row * size, size, scale, epsilon, dst + row * size);
-                 }
-               });
+  for_each_row(rows, size, kGrain, [&](std::int64_t at) {
+    HWY_DYNAMIC_DISPATCH(rms_norm_row)(src + at, size, scale, epsilon, dst + at);
+  });
 }
 
 void layer_norm(const float* src, std::int64_t rows, std::int64_t size, const float* scale,
                 const float* shift, float epsilon, float* dst) {
-  settle_targets();
-  parallel_for(rows, kGrain / std::max<std::int64_t>(size, 1) + 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t row = begin; row < end; ++row) {
-                   HWY_DYNAMIC_DISPATCH(layer_norm_row)
-                   (src + row * size, size, scale, shift, epsilon, dst + row * size);
-                 }
-               });
+  for_each_row(rows, size, kGrain, [&](std::int64_t at) {
+    HWY_DYNAMIC_DISPATCH(layer_norm_row)(src + at, size, scale, shift, epsilon, dst + at);
+  });
 }
 
 void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logarithm, float* dst) {
-  settle_targets();
-  parallel_for(rows, kGrain / 4 / std::max<std::int64_t>(size, 1) + 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t row = begin; row < end; ++row) {
-                   HWY_DYNAMIC_DISPATCH(softmax_row)
-                   (src + row * size, size, logarithm, dst + row * size);
-                 }
-               });
+  for_each_row(rows, size, kGrain / 4, [&](std::int64_t at) {
+    HWY_DYNAMIC_DISPATCH(softmax_row)(src + at, size, logarithm, dst + at);
+  });
 }
 
 void sum_rows(const float* src, std::int64_t rows, std::int64_t size, std::int64_t group,

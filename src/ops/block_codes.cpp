@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/block_format.h"
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -42,12 +43,13 @@ void check_sizes(const BlockCodes& codes, const Tensor& packed, const Tensor& sc
           codes.out * blocks);
 }
 
-/// 32 codes of four bits, which lie in pairs, as a block of q4_f32.
-void write_q4(const std::uint8_t* pairs, float scale, float zero, std::byte* block) {
+/// 32 codes of four bits from `row` on as a block of q4_f32.
+void write_q4(const BlockCodes& codes, const std::uint8_t* row, float scale, float zero,
+              std::byte* block) {
   const float values[] = {scale, -zero * scale};
   std::memcpy(block, values, sizeof values);
-  const auto code = [pairs](int i) { return pairs[i / 2] >> (i % 2 * 4) & 15; };
-  for (int i = 0; i < 16; ++i) block[8 + i] = static_cast<std::byte>(code(i) | code(16 + i) << 4);
+  for (int i = 0; i < 16; ++i)
+    block[8 + i] = static_cast<std::byte>(codes.code(row, i) | codes.code(row, 16 + i) << 4);
 }
 
 /// 32 bytes around 128 as a block of q8_f32.
@@ -61,18 +63,17 @@ void write_q8(const std::uint8_t* bytes, float scale, std::byte* block) {
 std::optional<Weight> as_blocks(const BlockCodes& codes, const Tensor& packed, const Tensor& scales,
                                 const std::optional<Tensor>& zeros,
                                 const std::optional<Tensor>& groups) {
-  constexpr std::int64_t kValues = 32;
+  const Encoding encoding = codes.bits == 4 ? Encoding::q4_f32 : Encoding::q8_f32;
+  const BlockFormat format = block_format(encoding);
   check_sizes(codes, packed, scales);
   const Tensor zero_points = block_zeros(codes, zeros);
   const auto zero = zero_points.data<float>();
   const auto is_middle = [](float value) { return value == 128.f; };
-  if (groups || codes.block % kValues != 0 || codes.in % kValues != 0 ||
+  if (groups || codes.block % format.values != 0 || codes.in % format.values != 0 ||
       (codes.bits == 8 && !std::ranges::all_of(zero, is_middle)))
     return std::nullopt;
-  const Encoding encoding = codes.bits == 4 ? Encoding::q4_f32 : Encoding::q8_f32;
-  const std::int64_t block_bytes = codes.bits == 4 ? 24 : 36;
-  const std::int64_t row_blocks = codes.in / kValues;
-  const auto size = static_cast<std::size_t>(codes.out * row_blocks * block_bytes);
+  const std::int64_t row_blocks = codes.in / format.values;
+  const auto size = static_cast<std::size_t>(codes.out * row_blocks * format.bytes);
   const std::shared_ptr<std::byte> memory = allocate_buffer(size);
   const Tensor dense_codes = packed.contiguous();
   const Tensor dense_scales = scales.cast(DType::f32).contiguous();
@@ -81,12 +82,12 @@ std::optional<Weight> as_blocks(const BlockCodes& codes, const Tensor& packed, c
   parallel_for(codes.out, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin * row_blocks; i < end * row_blocks; ++i) {
       const std::int64_t row = i / row_blocks;
-      const std::int64_t first = i % row_blocks * kValues;
+      const std::int64_t first = i % row_blocks * format.values;
       const auto group = static_cast<std::size_t>(row * codes.blocks() + first / codes.block);
       const std::uint8_t* at =
           from + row * codes.blocks() * codes.block_bytes() + first * codes.bits / 8;
-      std::byte* to = memory.get() + i * block_bytes;
-      codes.bits == 4 ? write_q4(at, scale[group], zero[group], to)
+      std::byte* to = memory.get() + i * format.bytes;
+      codes.bits == 4 ? write_q4(codes, at, scale[group], zero[group], to)
                       : write_q8(at, scale[group], to);
     }
   });

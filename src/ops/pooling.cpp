@@ -63,7 +63,7 @@ bool is_everything(const PoolArgs& args) {
 }
 
 /// The mean of an image whose places are rows of its channels: groups of rows are summed first, so
-/// that threads share them and the sums stay exact.
+/// that threads share them and the sums round less.
 bool run_mean_of_rows(const PoolArgs& args) {
   constexpr std::int64_t kGroup = 64;
   const std::int64_t channels = args.src.dim(1);

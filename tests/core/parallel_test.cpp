@@ -11,6 +11,8 @@
 #include "core/runtime.h"
 #include "support/runtime_guard.h"
 
+extern "C" int omp_get_max_threads();  // there is no omp.h where Clang has no runtime of its own
+
 using namespace quern;
 
 namespace {
@@ -31,6 +33,19 @@ std::vector<int> coverage(std::int64_t count, std::int64_t grain) {
 }
 
 }  // namespace
+
+TEST_CASE("a team's scope says how many threads oneDNN has, and takes that back") {
+  const RuntimeGuard guard;
+  use_threads(3);
+  const int before = omp_get_max_threads();
+  {
+    const TeamScope team;
+    CHECK(omp_get_max_threads() == 3);
+    const TeamScope alone(1);
+    CHECK(omp_get_max_threads() == 1);
+  }
+  CHECK(omp_get_max_threads() == before);
+}
 
 TEST_CASE("parallel_for covers the range exactly once, whatever the count, grain and threads") {
   const RuntimeGuard guard;

@@ -90,6 +90,9 @@ TEST_CASE("a node with more inputs than its operator has does not load") {
   };
   CHECK(says(message("Relu", {"x", "x"}), "2 inputs, expected at most 1 (node \"Relu_node\")"));
   CHECK(says(message("Add", {"x", "x", "x"}), "3 inputs, expected at most 2"));
+  ModelMaker slice = negation();
+  slice.nodes = {ModelMaker::node("Slice", {"x", "x", "x"}, {"y"})};
+  CHECK(says(message_of(slice.model(9)), "Slice (opset 9): 3 inputs, expected at most 1"));
   CHECK(message("Relu", {"x", "", ""}) == "no error");
   CHECK(message("Sum", {"x", "x", "x", "x"}) == "no error");
 }

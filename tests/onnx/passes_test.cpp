@@ -105,18 +105,6 @@ TEST_CASE("shapes are inferred as the operators give them") {
   }
 }
 
-TEST_CASE("inputs that an older Slice does not have change no shape") {
-  GraphMaker maker;
-  const auto one = maker.constant(Tensor::from(Ints{1}, {1}));
-  const auto x = maker.input("x", {4, 3});
-  const auto sliced =
-      maker.node("Slice", {x, one, one, one, one}, {{"starts", Ints{1}}, {"ends", Ints{3}}}, 1);
-  maker.output(sliced);
-  infer_shapes(maker.graph);
-  const Shape shape = run_graph(maker.graph, {wavy({4, 3})})[0].tensor().shape();
-  CHECK(maker.graph.value(sliced).dims == Ints(shape.begin(), shape.end()));
-}
-
 TEST_CASE("a rank that is inferred lets others fuse what counts axes from the front") {
   const std::vector<GraphMaker::Attribute> last{{"axes", Ints{2}}};
   GraphMaker maker;

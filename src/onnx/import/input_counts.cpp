@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 
-/// From opset `since` on; opsets of an operator ascend. Made from the schemas of onnx 1.20.
+/// From opset `since` on; opsets of an operator ascend. Printed by
+/// tests/data/input_counts.py from the schemas of onnx 1.20.
 struct InputCount {
   std::string_view domain, op_type;
   std::int64_t since;

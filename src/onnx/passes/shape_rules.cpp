@@ -267,14 +267,10 @@ Results slice_dims(const Node& node, const KnownInputs& in) {
   const auto x = in.dims(0);
   if (!x) return {};
   Results unknown{Dims(x->size(), kUnknown)};
-  const bool by_inputs = node.opset >= 10;  // else the importer reads none but the first
-  const auto ints = [&](const char* name, std::size_t index) {
-    return by_inputs ? ints_of(node, in, name, index) : node.attributes.ints(name);
-  };
-  const auto starts = ints("starts", 1);
-  const auto ends = ints("ends", 2);
-  const auto given_axes = ints("axes", 3);
-  const auto steps = by_inputs && in.has(4) ? in.ints(4) : Dims();
+  const auto starts = ints_of(node, in, "starts", 1);
+  const auto ends = ints_of(node, in, "ends", 2);
+  const auto given_axes = ints_of(node, in, "axes", 3);
+  const auto steps = in.has(4) ? in.ints(4) : Dims();
   if (!starts || !ends || !given_axes || !steps) return unknown;
   std::vector<int> axes = checked_axes(*given_axes, rank_of(*x));
   for (int i = 0; given_axes->empty() && i < rank_of(*starts); ++i) axes.push_back(i);
