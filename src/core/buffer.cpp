@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
+constexpr std::size_t kMostBytes = std::size_t{1} << 56;  // sums of what threads ask for fit too
 std::atomic<std::int64_t> bytes_in_use{0};
 thread_local BufferSource* buffer_source = nullptr;
 
@@ -46,8 +47,9 @@ std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
     const BufferScope heap(nullptr);
     return source->allocate(bytes);
   }
+  if (bytes > kMostBytes)
+    fail(ErrorCode::out_of_memory, "allocate: {} bytes do not fit in memory", bytes);
   const auto counted = static_cast<std::int64_t>(bytes);
-  if (counted < 0) fail(ErrorCode::out_of_memory, "allocate: {} bytes do not fit in memory", bytes);
   const std::int64_t limit = memory_limit();
   const std::int64_t total = bytes_in_use.fetch_add(counted, std::memory_order_relaxed) + counted;
   if (limit > 0 && total > limit) {

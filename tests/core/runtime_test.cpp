@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,12 @@ TEST_CASE("memory beyond the limit is refused, and what is freed counts no more"
   }
   CHECK(runtime_info().memory_in_use == before);
   CHECK(Tensor::empty({kMore}, DType::u8).numel() == kMore);
+}
+
+TEST_CASE("sizes that no memory has are refused, whatever is in use") {
+  const Tensor held = Tensor::empty({100}, DType::u8);
+  for (const std::int64_t size : {std::int64_t{1} << 57, std::numeric_limits<std::int64_t>::max()})
+    CHECK(code_of([&] { Tensor::empty({size}, DType::u8); }) == ErrorCode::out_of_memory);
 }
 
 TEST_CASE("messages reach the log sink, and none once it is gone") {
