@@ -16,10 +16,11 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/rows-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace quern::kernels::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 
 void rms_norm_row(const float* src, std::int64_t size, const float* scale, float epsilon,
@@ -41,17 +42,6 @@ void rms_norm_row(const float* src, std::int64_t size, const float* scale, float
     hn::StoreU(hn::Mul(value, hn::LoadU(d, scale + i)), d, dst + i);
   }
   for (; i < size; ++i) dst[i] = src[i] * factor * scale[i];
-}
-
-/// function(i, mask) for each vector of a row; the mask leaves out what lies beyond its end.
-template <class Function>
-HWY_INLINE void for_each_vector(std::int64_t size, const Function& function) {
-  const Floats d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto whole = hn::FirstN(d, hn::Lanes(d));
-  std::int64_t i = 0;
-  for (; i + lanes <= size; i += lanes) function(i, whole);
-  if (i < size) function(i, hn::FirstN(d, static_cast<std::size_t>(size - i)));
 }
 
 void layer_norm_row(const float* src, std::int64_t size, const float* scale, const float* shift,
@@ -79,35 +69,25 @@ void layer_norm_row(const float* src, std::int64_t size, const float* scale, con
 }
 
 void softmax_row(const float* src, std::int64_t size, bool logarithm, float* dst) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const Floats d;
-  auto largest = hn::Set(d, -kInfinity);
-  auto is_nan = hn::FirstN(d, 0);
-  for_each_vector(size, [&](std::int64_t i, auto mask) {
-    const auto x = hn::IfThenElse(mask, hn::MaskedLoad(mask, d, src + i), hn::Set(d, -kInfinity));
-    is_nan = hn::Or(is_nan, hn::IsNaN(x));
-    largest = hn::Max(largest, x);
-  });
-  const float top = hn::GetLane(hn::MaxOfLanes(d, largest));
-  if (!hn::AllFalse(d, is_nan) || std::isinf(top)) {
-    std::fill_n(dst, size, std::numeric_limits<float>::quiet_NaN());
+  const float shift = softmax_shift(src, size);
+  if (std::isnan(shift)) {
+    std::fill_n(dst, size, shift);
     return;
   }
-  const auto tops = hn::Set(d, top);
-  auto sums = hn::Zero(d);
-  for_each_vector(size, [&](std::int64_t i, auto mask) {
-    const auto power = hn::Exp(d, hn::Sub(hn::MaskedLoad(mask, d, src + i), tops));
-    sums = hn::Add(sums, hn::IfThenElseZero(mask, power));
-    if (!logarithm) hn::BlendedStore(power, mask, d, dst + i);
-  });
-  const float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  const auto logarithms = hn::Set(d, std::log(sum));
-  const auto factors = hn::Set(d, 1.f / sum);
-  for_each_vector(size, [&](std::int64_t i, auto mask) {
-    const auto x = hn::MaskedLoad(mask, d, (logarithm ? src : dst) + i);
-    const auto result = logarithm ? hn::Sub(hn::Sub(x, tops), logarithms) : hn::Mul(x, factors);
-    hn::BlendedStore(result, mask, d, dst + i);
-  });
+  const Floats d;
+  if (logarithm) {
+    const auto shifts = hn::Set(d, shift);
+    const auto logarithms = hn::Set(d, std::log(sum_of_exponentials(src, size, shift, nullptr)));
+    for_each_vector(size, [&](std::int64_t i, auto mask) {
+      const auto x = hn::Sub(hn::MaskedLoad(mask, d, src + i), shifts);
+      hn::BlendedStore(hn::Sub(x, logarithms), mask, d, dst + i);
+    });
+  } else {
+    const auto factor = hn::Set(d, 1.f / sum_of_exponentials(src, size, shift, dst));
+    for_each_vector(size, [&](std::int64_t i, auto mask) {
+      hn::BlendedStore(hn::Mul(hn::MaskedLoad(mask, d, dst + i), factor), mask, d, dst + i);
+    });
+  }
 }
 
 /// dst = factor times the sum of `rows` rows, of which `vectors` vectors are summed from `src` on.

@@ -1,0 +1,67 @@
+// Walks over the floats of one row.
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include <hwy/contrib/math/math-inl.h>
+
+#if defined(QUERN_KERNELS_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_KERNELS_ROWS_INL_H_
+#undef QUERN_KERNELS_ROWS_INL_H_
+#else
+#define QUERN_KERNELS_ROWS_INL_H_
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// function(i, mask) for each vector of a row; the mask leaves out what lies beyond its end.
+template <class Function>
+HWY_INLINE void for_each_vector(std::int64_t size, const Function& function) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto whole = hn::FirstN(d, hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) function(i, whole);
+  if (i < size) function(i, hn::FirstN(d, static_cast<std::size_t>(size - i)));
+}
+
+/// What softmax takes off each float of a row before its exponential: the largest. NaN where no
+/// softmax is defined: the row has a NaN, an infinity above, or nothing above -infinity.
+HWY_INLINE float softmax_shift(const float* src, std::int64_t size) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const hn::ScalableTag<float> d;
+  const auto lowest = hn::Set(d, -kInfinity);
+  auto largest = lowest;
+  auto is_nan = hn::FirstN(d, 0);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    const auto x = hn::IfThenElse(mask, hn::MaskedLoad(mask, d, src + i), lowest);
+    is_nan = hn::Or(is_nan, hn::IsNaN(x));
+    largest = hn::Max(largest, x);
+  });
+  const float top = hn::GetLane(hn::MaxOfLanes(d, largest));
+  const bool defined = hn::AllFalse(d, is_nan) && !std::isinf(top);
+  return defined ? top : std::numeric_limits<float>::quiet_NaN();
+}
+
+/// The sum of exp(src - shift) over a row; each of them goes to dst too unless that is null. dst
+/// may be src.
+HWY_INLINE float sum_of_exponentials(const float* src, std::int64_t size, float shift, float* dst) {
+  const hn::ScalableTag<float> d;
+  const auto shifts = hn::Set(d, shift);
+  auto sums = hn::Zero(d);
+  for_each_vector(size, [&](std::int64_t i, auto mask) {
+    const auto power = hn::Exp(d, hn::Sub(hn::MaskedLoad(mask, d, src + i), shifts));
+    sums = hn::Add(sums, hn::IfThenElseZero(mask, power));
+    if (dst != nullptr) hn::BlendedStore(power, mask, d, dst + i);
+  });
+  return hn::GetLane(hn::SumOfLanes(d, sums));
+}
+
+}  // namespace quern::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
