@@ -11,16 +11,10 @@
 
 #include <hwy/highway.h>
 
+#include "kernels/byte_writer-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace quern::kernels::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using ByteFloats = hn::ScalableTag<float>;
-using ByteInts = hn::RebindToSigned<ByteFloats>;
-using ByteLanes = hn::Rebind<std::uint8_t, ByteFloats>;
-using ByteFloat = hn::Vec<ByteFloats>;
-
-constexpr std::int64_t kMostLanes = HWY_MAX_BYTES / sizeof(float);
 
 class ByteReader {
  public:
@@ -57,39 +51,6 @@ class FloatReader {
 
  private:
   const float* data_;
-};
-
-/// Stores round(value) + zero, within the range of the bytes.
-class ByteWriter {
- public:
-  ByteWriter(ResultBytes dst, float zero)
-      : data_(static_cast<std::uint8_t*>(dst.data)),
-        low_(hn::Set(ByteFloats(), (dst.is_signed ? -128.f : 0.f) - zero)),
-        high_(hn::Set(ByteFloats(), (dst.is_signed ? 127.f : 255.f) - zero)),
-        zero_(hn::Set(ByteInts(), static_cast<std::int32_t>(zero))),
-        sign_(hn::Set(ByteInts(), dst.is_signed ? 0x80 : 0)),
-        sign_byte_(hn::Set(ByteLanes(), static_cast<std::uint8_t>(dst.is_signed ? 0x80 : 0))) {}
-
-  HWY_INLINE void store(ByteFloat value, std::int64_t at) const {
-    hn::StoreU(narrow(value), ByteLanes(), data_ + at);
-  }
-  HWY_INLINE void store(ByteFloat value, std::int64_t at, std::int64_t count) const {
-    std::uint8_t part[kMostLanes];
-    hn::StoreU(narrow(value), ByteLanes(), part);
-    std::copy_n(part, count, data_ + at);
-  }
-
- private:
-  HWY_INLINE hn::Vec<ByteLanes> narrow(ByteFloat value) const {
-    const auto raised = hn::IfThenElse(hn::Gt(value, low_), value, low_);  // NaN is not greater
-    const auto stored = hn::Add(hn::NearestInt(hn::Min(raised, high_)), zero_);
-    return hn::Xor(hn::DemoteTo(ByteLanes(), hn::Add(stored, sign_)), sign_byte_);
-  }
-
-  std::uint8_t* data_;
-  ByteFloat low_, high_;
-  hn::Vec<ByteInts> zero_, sign_;
-  hn::Vec<ByteLanes> sign_byte_;
 };
 
 class FloatWriter {

@@ -31,10 +31,12 @@ using VI32 = hn::Vec<DI32>;
 
 #if QUERN_DOT_VNNI
 
-/// sum + u · s, for u from 0 to 127 and s from -127 to 127.
-HWY_INLINE VI32 dot_u7(VI32 sum, VU8 u, VI8 s) {
+/// sum + u · s, for all u and s.
+HWY_INLINE VI32 dot_u8(VI32 sum, VU8 u, VI8 s) {
   return VI32{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
 }
+/// sum + u · s, for u from 0 to 127 and s from -127 to 127.
+HWY_INLINE VI32 dot_u7(VI32 sum, VU8 u, VI8 s) { return dot_u8(sum, u, s); }
 
 #elif QUERN_DOT_MADDUBS
 

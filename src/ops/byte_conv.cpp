@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/parallel.h"
+#include "kernels/channel_conv.h"
 #include "ops/byte_matrix.h"
 #include "ops/prepared_cache.h"
 #include "ops/window_loops.h"
@@ -35,8 +36,9 @@ struct ByteConv::Impl {
   std::vector<std::int32_t> zero;          // of one element or `out`; empty: 0
   std::int64_t groups = 1;
   backend::Window window;
-  std::optional<ByteStore> store;  // none: results are i32
-  std::optional<Tensor> bias;      // the store's, in f32
+  std::shared_ptr<const kernels::ChannelFilters> by_channel;  // null: for another kernel
+  std::optional<ByteStore> store;                             // none: results are i32
+  std::optional<Tensor> bias;                                 // the store's, in f32
   // The same less what the zero point of sources adds to each sum, where that is exact.
   std::optional<Tensor> shifted_bias;
   std::int32_t shift = 0;
@@ -116,14 +118,59 @@ backend::ConvDesc ByteConv::Impl::describe(const ByteConvArgs& args) const {
 
 namespace {
 
+/// dst, or a tensor to copy to it where it has another layout.
+Tensor channels_last_or_new(const Tensor& dst) {
+  return is_channels_last(dst) ? dst : empty_in(Layout::channels_last, dst.shape(), dst.dtype());
+}
+
+/// The filters in the order of the kernel that has each channel by itself; null: it has no such.
+std::shared_ptr<const kernels::ChannelFilters> filters_by_channel(const ByteConv::Impl& conv) {
+  const Shape& shape = conv.weight->shape();
+  const backend::Window& window = conv.window;
+  const bool fits = shape.rank() == 4 && shape[0] == conv.groups && shape[1] == 1 &&
+                    shape[2] == shape[3] && (shape[2] == 3 || shape[2] == 5) &&
+                    window.strides[0] == window.strides[1] && window.dilations[0] == 1 &&
+                    window.dilations[1] == 1 && conv.zero.empty();
+  if (!fits) return nullptr;
+  const Tensor weight = conv.weight->elements();
+  return std::make_shared<const kernels::ChannelFilters>(weight.data<std::int8_t>().data(),
+                                                         shape[0], shape[2]);
+}
+
+bool run_by_channel(const ByteConvArgs& args) {
+  const std::optional<ByteStore>& store = args.conv.store;
+  const std::int32_t lowest = args.x.dtype() == DType::i8 ? -128 : 0;
+  if (!args.conv.by_channel || !store || args.x_zero < lowest || args.x_zero > lowest + 255)
+    return false;
+  const Tensor src = in_layout(args.x, args.x.dtype(), Layout::channels_last);
+  Tensor dst = channels_last_or_new(args.dst);
+  kernels::ChannelConv conv;
+  conv.filters = args.conv.by_channel.get();
+  conv.batch = src.dim(0);
+  conv.height = src.dim(2);
+  conv.width = src.dim(3);
+  conv.dst_height = dst.dim(2);
+  conv.dst_width = dst.dim(3);
+  conv.stride = args.conv.window.strides[0];
+  conv.pad_top = args.conv.window.pads_begin[0];
+  conv.pad_left = args.conv.window.pads_begin[1];
+  conv.src = {src.raw(), src.dtype() == DType::i8};
+  conv.src_zero = args.x_zero;
+  if (store->bias) conv.bias = store->bias->data<std::int32_t>().data();
+  conv.multiplier = store->multiplier.data();
+  conv.dst_zero = static_cast<float>(single_zero("qlinear_conv", store->zero));
+  conv.dst = {dst.mutable_raw(), dst.dtype() == DType::i8};
+  if (!kernels::convolve_channels(conv)) return false;
+  if (!is_channels_last(args.dst)) copy_into(dst, args.dst);
+  return true;
+}
+
 bool run_onednn(const ByteConvArgs& args) {
   if (!backend::has_exact_bytes() || !args.conv.zero.empty()) return false;
   const Prepared packed = args.conv.prepared_for(args);
   if (!packed.operation) return false;
   const Tensor src = in_layout(args.x, args.x.dtype(), Layout::channels_last);
-  const bool in_place = is_channels_last(args.dst);
-  const Tensor dst =
-      in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), args.dst.dtype());
+  const Tensor dst = channels_last_or_new(args.dst);
   std::vector<backend::Argument> arguments{
       {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
   if (args.conv.subtracts_zero_point(args))
@@ -133,7 +180,7 @@ bool run_onednn(const ByteConvArgs& args) {
     arguments.push_back({Slot::post_op0, store->multiplier.data()});
   if (const auto& bias = args.conv.bias_for(args)) arguments.push_back({Slot::bias, bias->raw()});
   packed.operation->run(arguments);
-  if (!in_place) copy_into(dst, args.dst);
+  if (!is_channels_last(args.dst)) copy_into(dst, args.dst);
   return true;
 }
 
@@ -189,8 +236,8 @@ bool run_reference(const ByteConvArgs& args) {
   return true;
 }
 
-constexpr Implementation<ByteConvArgs> kImplementations[] = {{"onednn", run_onednn},
-                                                             {"reference", run_reference}};
+constexpr Implementation<ByteConvArgs> kImplementations[] = {
+    {"by channel", run_by_channel}, {"onednn", run_onednn}, {"reference", run_reference}};
 
 float single_scale(const char* operation, const char* what, const Tensor& scale) {
   require(scale.numel() == 1, "{}: expected one scale of the {}, got {}", operation, what,
@@ -241,6 +288,7 @@ ByteConv::ByteConv(const Tensor& weight, const std::optional<Tensor>& zero_point
   impl->window = resolve_window("conv_integer", rank, options.strides, options.dilations,
                                 options.pads_begin, options.pads_end);
   impl->zero = signed_zeros("conv_integer", weight, zero_point, weight.dim(0));
+  impl->by_channel = filters_by_channel(*impl);
   impl_ = std::move(impl);
 }
 
@@ -271,7 +319,11 @@ ByteConv ByteConv::stored_as(ByteStore store, std::int32_t x_zero) const {
   impl->zero = impl_->zero;
   impl->groups = impl_->groups;
   impl->window = impl_->window;
-  if (store.bias) impl->bias = store.bias->cast(DType::f32).contiguous();
+  impl->by_channel = impl_->by_channel;
+  if (store.bias) {
+    store.bias = store.bias->contiguous();
+    impl->bias = store.bias->cast(DType::f32);
+  }
   impl->store = std::move(store);
   impl->shift_bias(x_zero);
   return ByteConv(std::shared_ptr<const Impl>(std::move(impl)));

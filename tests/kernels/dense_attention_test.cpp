@@ -20,11 +20,11 @@ std::vector<float> waves(std::int64_t count, float step) {
 }
 
 /// Queries, keys and values [batch, tokens, heads, dim], as models that split heads have them.
-struct Case {
+struct AttentionCase {
   DenseAttention attention;
   std::vector<float> q, k, v, mask;
 
-  Case(std::int64_t queries, std::int64_t keys, std::int64_t dim, std::int64_t value_dim) {
+  AttentionCase(std::int64_t queries, std::int64_t keys, std::int64_t dim, std::int64_t value_dim) {
     constexpr std::int64_t kBatch = 2;
     constexpr std::int64_t kHeads = 3;
     q = waves(kBatch * queries * kHeads * dim, 0.7f);
@@ -103,22 +103,22 @@ TEST_CASE("attention over tensors as they lie agrees with plain loops at odd siz
     for (const std::int64_t keys : {1, 15, 64, 70, 197}) {
       CAPTURE(queries);
       CAPTURE(keys);
-      Case(queries, keys, 64, 64).check();
+      AttentionCase(queries, keys, 64, 64).check();
     }
   }
   for (const std::int64_t dim : {1, 17, 80, 130}) {
     CAPTURE(dim);
-    Case(9, 33, dim, dim).check();
-    Case(9, 33, dim, 40).check();
-    Case(9, 33, 40, dim).check();
+    AttentionCase(9, 33, dim, dim).check();
+    AttentionCase(9, 33, dim, 40).check();
+    AttentionCase(9, 33, 40, dim).check();
   }
-  Case(3, 5000, 20, 20).check();
+  AttentionCase(3, 5000, 20, 20).check();
 }
 
 TEST_CASE("attention adds masks of every way to broadcast") {
   constexpr std::int64_t kQueries = 21;
   constexpr std::int64_t kKeys = 37;
-  Case one(kQueries, kKeys, 32, 32);
+  AttentionCase one(kQueries, kKeys, 32, 32);
   one.mask = waves(2 * 3 * kQueries * kKeys, 0.9f);
   for (int which = 0; which < 8; ++which) {
     CAPTURE(which);
@@ -134,7 +134,7 @@ TEST_CASE("attention adds masks of every way to broadcast") {
 TEST_CASE("a masked key has no weight, and a query without keys no number") {
   constexpr std::int64_t kKeys = 19;
   constexpr float kHidden = -std::numeric_limits<float>::infinity();
-  Case one(2, kKeys, 16, 16);
+  AttentionCase one(2, kKeys, 16, 16);
   one.mask.assign(2 * kKeys, 0.f);
   for (std::size_t key = 11; key < kKeys; ++key) one.mask[key] = kHidden;
   one.attention.mask = {one.mask.data(), {0, 0, kKeys, 1}};
