@@ -24,7 +24,7 @@ class QUERN_API Shape {
   static Shape filled(int rank, std::int64_t value);
 
   int rank() const noexcept { return rank_; }
-  /// Product of all sizes; 1 for a scalar. Throws: `invalid_argument` past 2^63 - 1.
+  /// Product of all sizes; 1 for a scalar. Throws: `invalid_argument` past 2^63 - 1, 0 being as 1.
   std::int64_t numel() const;
 
   std::int64_t operator[](int axis) const noexcept { return dims_[static_cast<unsigned>(axis)]; }

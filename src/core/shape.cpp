@@ -27,14 +27,13 @@ Shape Shape::filled(int rank, std::int64_t value) {
 }
 
 std::int64_t Shape::numel() const {
-  if (std::find(begin(), end(), 0) != end()) return 0;
-  std::int64_t count = 1;
+  std::int64_t count = 1;  // sizes of 0 counting as 1, so that strides and offsets fit too
   for (const std::int64_t dim : *this) {
     require(dim >= 0, "shape: negative size in {}", *this);
-    require(!__builtin_mul_overflow(count, dim, &count),
+    require(!__builtin_mul_overflow(count, std::max<std::int64_t>(dim, 1), &count),
             "shape: {} has more than 2^63 - 1 elements", *this);
   }
-  return count;
+  return std::find(begin(), end(), 0) == end() ? count : 0;
 }
 
 std::int64_t Shape::dim(int axis) const {

@@ -281,6 +281,7 @@ Tensor Tensor::slice(int axis, std::int64_t start, std::int64_t end, std::int64_
 Tensor Tensor::expand(const Shape& shape) const {
   require(shape.rank() >= rank() && broadcast_shapes(shape_, shape) == shape,
           "expand: {} does not broadcast to {}", shape_, shape);
+  shape.numel();  // throws where there are too many
   Tensor view = *this;
   view.shape_ = shape;
   view.strides_ = Shape::filled(shape.rank(), 0);

@@ -50,6 +50,7 @@ TEST_CASE("data of a wrong dtype, a view with gaps, a bad index or shape throw i
   CHECK(code_of([&] { a.reshape({4}); }) == ErrorCode::invalid_argument);
   CHECK(code_of([&] { a.dim(2); }) == ErrorCode::invalid_argument);
   CHECK(code_of([&] { Tensor::empty({-1}); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { Tensor::empty({-1, 0}); }) == ErrorCode::invalid_argument);
   CHECK(code_of([&] { Tensor::empty({1ll << 40, 1ll << 40}); }) == ErrorCode::invalid_argument);
   CHECK(code_of([&] { Tensor::empty({1ll << 50}); }) == ErrorCode::out_of_memory);
 }
@@ -70,6 +71,18 @@ TEST_CASE("slice follows Python") {
   CHECK(values(a.slice(0, 4, 0, -3)) == std::vector{4, 1});
   CHECK(values(a.slice(0, 3, 3)).empty());
   CHECK(Tensor::empty({0, 4}).slice(1, 1, 3).shape() == Shape{0, 2});
+}
+
+TEST_CASE("sizes must multiply to what strides can hold, elements or not") {
+  constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
+  const Tensor none = Tensor::zeros({0, kLargest / 4, 4});
+  CHECK(none.transpose(0, 2).contiguous().shape() == Shape{4, kLargest / 4, 0});
+  CHECK(none.slice(1, 7, kLargest).slice(2, 3, 4).cast(DType::f64).numel() == 0);
+  CHECK(code_of([&] { Tensor::zeros({0, kLargest, 2}); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { Tensor::zeros({kLargest, 2, 0}); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] {
+          Tensor::zeros({0, 1}).expand({0, kLargest}).expand({kLargest, 0, kLargest});
+        }) == ErrorCode::invalid_argument);
 }
 
 TEST_CASE("views keep the elements' places") {
