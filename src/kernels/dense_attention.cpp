@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "core/buffer.h"
@@ -37,9 +38,8 @@ void cached_product(std::int64_t m, const float* a, std::int64_t lda, const floa
   }
 }
 
-/// Makes weights of a row of scores; the factor that they lack to sum up to 1. A null mask adds
-/// nothing.
-float soften(float* scores, float scale, const float* mask, std::int64_t keys) {
+/// Scales and masks a row of scores. A null mask adds nothing.
+HWY_INLINE void finish_scores(float* scores, float scale, const float* mask, std::int64_t keys) {
   const hn::ScalableTag<float> d;
   const auto scales = hn::Set(d, scale);
   for_each_vector(keys, [&](std::int64_t i, auto lanes) {
@@ -47,8 +47,25 @@ float soften(float* scores, float scale, const float* mask, std::int64_t keys) {
     if (mask != nullptr) score = hn::Add(score, hn::MaskedLoad(lanes, d, mask + i));
     hn::BlendedStore(score, lanes, d, scores + i);
   });
-  const float shift = softmax_shift(scores, keys);
-  return std::isnan(shift) ? shift : 1.f / sum_of_exponentials(scores, keys, shift, scores);
+}
+
+/// Whether no score is above -infinity, and none is NaN.
+HWY_INLINE bool is_blind(const float* scores, std::int64_t keys) {
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+  return std::all_of(scores, scores + keys, [](float score) { return score == kHidden; });
+}
+
+/// Makes weights of a row of finished scores; the factor that they lack to sum up to 1.
+float soften(float* scores, std::int64_t keys, const DenseAttention& attention) {
+  float shift = softmax_shift(scores, keys);
+  if (std::isnan(shift)) {
+    if (attention.blind == Blind::nan || !is_blind(scores, keys)) return shift;
+    std::fill_n(scores, keys, 0.f);
+    return 0.f;
+  }
+  if (attention.sink) shift = std::max(shift, 0.f);
+  const float sum = sum_of_exponentials(scores, keys, shift, scores);
+  return 1.f / (attention.sink ? sum + std::exp(-shift) : sum);
 }
 
 /// dst[row][column] = a matrix's element, 0 from its columns up to `padded`.
@@ -94,25 +111,34 @@ class HeadWorker {
         factors_(scratch + plan.factors_at) {}
 
   void take(std::int64_t batch, std::int64_t head) {
+    const std::int64_t kv_head = head / (attention_.heads / attention_.kv_heads);
+    if (batch != batch_ || kv_head != kv_head_) {
+      const auto& k = attention_.k_transposed;
+      pack(k.of(batch, kv_head), k.strides[2], k.strides[3], attention_.dim, attention_.keys,
+           plan_.padded_keys, keys_);
+      const auto& v = attention_.v;
+      pack(v.of(batch, kv_head), v.strides[2], v.strides[3], attention_.keys, attention_.value_dim,
+           plan_.padded_value_dim, values_);
+    }
     batch_ = batch;
     head_ = head;
-    const auto& k = attention_.k_transposed;
-    pack(k.of(batch, head), k.strides[2], k.strides[3], attention_.dim, attention_.keys,
-         plan_.padded_keys, keys_);
-    const auto& v = attention_.v;
-    pack(v.of(batch, head), v.strides[2], v.strides[3], attention_.keys, attention_.value_dim,
-         plan_.padded_value_dim, values_);
+    kv_head_ = kv_head;
   }
 
   void attend(std::int64_t first, std::int64_t count) {
-    const std::int64_t keys = plan_.padded_keys;
-    const std::int64_t columns = plan_.padded_value_dim;
+    const KeyRange seen = seen_by(first, count);
     const auto& q = attention_.q;
-    cached_product(count, q.of(batch_, head_) + first * q.strides[2], q.strides[2], keys_, keys,
-                   attention_.dim, keys, scores_, keys);
-    for (std::int64_t row = 0; row < count; ++row) factors_[row] = soften_row(first, row);
-    cached_product(count, scores_, keys, values_, columns, attention_.keys, columns, sums_,
-                   columns);
+    const std::int64_t padded_keys = plan_.padded_keys;
+    const std::int64_t padded_end = DenseAttentionPlan::padded(seen.end);
+    cached_product(count, q.of(batch_, head_) + first * q.strides[2], q.strides[2],
+                   keys_ + seen.begin, padded_keys, attention_.dim, padded_end - seen.begin,
+                   scores_ + seen.begin, padded_keys);
+    for (std::int64_t row = 0; row < count; ++row)
+      factors_[row] = weigh(first + row, scores_ + row * padded_keys, seen);
+    const std::int64_t columns = plan_.padded_value_dim;
+    if (seen.begin == seen.end) std::fill_n(sums_, count * columns, 0.f);
+    cached_product(count, scores_ + seen.begin, padded_keys, values_ + seen.begin * columns,
+                   columns, seen.end - seen.begin, columns, sums_, columns);
     const auto& dst = attention_.dst;
     float* rows = dst.of(batch_, head_) + first * dst.strides[2];
     for (std::int64_t row = 0; row < count; ++row)
@@ -121,18 +147,43 @@ class HeadWorker {
   }
 
  private:
-  float soften_row(std::int64_t first, std::int64_t row) const {
+  KeyRange seen_by(std::int64_t query) const {
+    if (attention_.seen == nullptr) return {0, attention_.keys};
+    return attention_.seen[batch_ * attention_.queries + query];
+  }
+
+  /// What `count` queries see together, from the beginning of a vector on.
+  KeyRange seen_by(std::int64_t first, std::int64_t count) const {
+    KeyRange all{attention_.keys, 0};
+    for (std::int64_t query = first; query < first + count; ++query) {
+      const KeyRange one = seen_by(query);
+      if (one.begin == one.end) continue;
+      all = {std::min(all.begin, one.begin), std::max(all.end, one.end)};
+    }
+    if (all.begin >= all.end) return {0, 0};
+    return {all.begin / DenseAttentionPlan::kAlign * DenseAttentionPlan::kAlign, all.end};
+  }
+
+  /// Makes weights of a query's scores, 0 for what only others of its block see.
+  float weigh(std::int64_t query, float* scores, KeyRange block) const {
+    const KeyRange seen = seen_by(query);
     const auto& mask = attention_.mask;
     const float* added = nullptr;
-    if (mask.data != nullptr) added = mask.of(batch_, head_) + (first + row) * mask.strides[2];
-    return soften(scores_ + row * plan_.padded_keys, attention_.scale, added, attention_.keys);
+    if (mask.data != nullptr) added = mask.of(batch_, head_) + query * mask.strides[2] + seen.begin;
+    const std::int64_t keys = seen.end - seen.begin;
+    finish_scores(scores + seen.begin, attention_.scale, added, keys);
+    const float factor = soften(scores + seen.begin, keys, attention_);
+    if (seen.begin > block.begin) std::fill(scores + block.begin, scores + seen.begin, 0.f);
+    if (seen.end < block.end) std::fill(scores + seen.end, scores + block.end, 0.f);
+    return factor;
   }
 
   const DenseAttention& attention_;
   const DenseAttentionPlan& plan_;
   float *keys_, *values_, *scores_, *sums_, *factors_;
-  std::int64_t batch_ = 0;
-  std::int64_t head_ = 0;
+  std::int64_t batch_ = -1;
+  std::int64_t head_ = -1;
+  std::int64_t kv_head_ = -1;
 };
 
 /// Blocks [begin, end) of all heads' blocks.
@@ -142,7 +193,7 @@ void attend_blocks(const DenseAttention& attention, const DenseAttentionPlan& pl
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int64_t head = i / plan.blocks;
     const std::int64_t first = i % plan.blocks * plan.rows;
-    if (i == begin || first == 0) worker.take(head / attention.heads, head % attention.heads);
+    worker.take(head / attention.heads, head % attention.heads);
     worker.attend(first, std::min(plan.rows, attention.queries - first));
   }
 }

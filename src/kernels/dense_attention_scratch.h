@@ -26,7 +26,8 @@ struct DenseAttentionPlan {
     floats = factors_at + padded(rows);
   }
 
-  static std::int64_t padded(std::int64_t count) { return (count + 15) / 16 * 16; }
+  static constexpr std::int64_t kAlign = 16;  // floats of the longest vector
+  static std::int64_t padded(std::int64_t count) { return (count + kAlign - 1) / kAlign * kAlign; }
 
   std::int64_t padded_keys, padded_value_dim;
   std::int64_t rows;    ///< of a block

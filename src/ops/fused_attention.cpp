@@ -5,7 +5,7 @@
 #include "backend/operation.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "kernels/dense_attention.h"
+#include "ops/dense_attention.h"
 #include "ops/layout.h"
 #include "ops/matmul.h"
 #include "ops/normalization.h"
@@ -95,48 +95,6 @@ bool run_blocks(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
   return true;
 }
 
-kernels::HeadMatrices<const float> matrices(const Tensor& x) {
-  const Shape& strides = x.strides();
-  return {static_cast<const float*>(x.raw()), {strides[0], strides[1], strides[2], strides[3]}};
-}
-
-/// Few queries do not repay the packing of their keys and values.
-constexpr std::int64_t kFewQueries = 8;
-
-bool fits_kernel(const Tensor& q) { return q.dtype() == DType::f32 && q.dim(2) > kFewQueries; }
-
-Tensor with_columns_side_by_side(const Tensor& x) {
-  return x.strides()[3] == 1 ? x : x.contiguous();
-}
-
-void run_kernel(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
-                const std::optional<Tensor>& mask, float scale, Tensor& dst) {
-  kernels::DenseAttention attention;
-  attention.batch = q.dim(0);
-  attention.heads = q.dim(1);
-  attention.queries = q.dim(2);
-  attention.keys = v.dim(2);
-  attention.dim = q.dim(3);
-  attention.value_dim = v.dim(3);
-  attention.scale = scale;
-  const Tensor rows = with_columns_side_by_side(q);
-  attention.q = matrices(rows);
-  attention.k_transposed = matrices(k_transposed);
-  attention.v = matrices(v);
-  std::optional<Tensor> added;
-  if (mask) {
-    Shape shape = mask->shape();
-    shape[3] = attention.keys;
-    added = with_columns_side_by_side(mask->expand(shape));
-    attention.mask = matrices(
-        added->expand({attention.batch, attention.heads, attention.queries, attention.keys}));
-  }
-  const Shape& strides = dst.strides();
-  attention.dst = {static_cast<float*>(dst.mutable_raw()),
-                   {strides[0], strides[1], strides[2], strides[3]}};
-  kernels::attend_dense(attention);
-}
-
 /// Whether the blocks above can take these, of equal batch and heads.
 bool fits_blocks(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
                  const std::optional<Tensor>& mask) {
@@ -159,12 +117,13 @@ bool fits_blocks(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
 Tensor fused_attention(const Tensor& q, const Tensor& k_transposed, const Tensor& v,
                        const std::optional<Tensor>& mask, float scale) {
   if (fits_blocks(q, k_transposed, v, mask)) {
-    Tensor dst = Tensor::empty({q.dim(0), q.dim(2), q.dim(1), v.dim(3)}, q.dtype()).transpose(1, 2);
     const std::optional<Tensor> wide = mask ? std::optional(with_rank(*mask, 4)) : std::nullopt;
-    if (fits_kernel(q)) {
-      run_kernel(q, k_transposed, v, wide, scale, dst);
-      return dst;
+    if (suits_dense_attention(q)) {
+      kernels::DenseAttention attention;
+      attention.scale = scale;
+      return dense_attention(q, k_transposed, v, wide, attention);
     }
+    Tensor dst = Tensor::empty({q.dim(0), q.dim(2), q.dim(1), v.dim(3)}, q.dtype()).transpose(1, 2);
     if (run_blocks(q, k_transposed, v, wide, scale, dst)) return dst;
   }
   Tensor scores = matmul(q, k_transposed);

@@ -5,6 +5,7 @@
 
 #include "core/parallel.h"
 #include "core/visit.h"
+#include "ops/dense_attention.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -79,12 +80,9 @@ class Mask {
     added_ = additive(mask, dtype).expand({sizes.batch, sizes.heads, sizes.queries, columns});
   }
 
-  struct Range {
-    std::int64_t begin, end;
-  };
-  Range seen(std::int64_t batch, std::int64_t query) const {
+  kernels::KeyRange seen(std::int64_t batch, std::int64_t query) const {
     const auto at = static_cast<std::size_t>(batch);
-    Range range{0, lengths_[at]};
+    kernels::KeyRange range{0, lengths_[at]};
     if (!causal_) return range;
     const std::int64_t last = starts_[at] + query;
     range.end = std::clamp<std::int64_t>(last + 1, 0, range.end);
@@ -92,9 +90,12 @@ class Mask {
     return range;
   }
 
+  /// What is added to scores, [batch, heads, queries, keys] or fewer keys; none: nothing.
+  const std::optional<Tensor>& added() const { return added_; }
+
   /// Adds the mask's numbers to the scores of a row.
   template <class T>
-  void add_to(T* row, Range range, std::int64_t batch, std::int64_t head,
+  void add_to(T* row, kernels::KeyRange range, std::int64_t batch, std::int64_t head,
               std::int64_t query) const {
     if (!added_) return;
     const Shape& strides = added_->strides();
@@ -114,16 +115,41 @@ class Mask {
   std::optional<Tensor> added_;
 };
 
+float scale_of(const AttentionSizes& sizes, const MaskedAttentionOptions& options) {
+  if (options.scale != 0.f) return options.scale;
+  return sizes.head_dim > 0 ? 1.f / std::sqrt(static_cast<float>(sizes.head_dim)) : 1.f;
+}
+
+/// In one kernel, where that takes what is asked for.
+std::optional<Tensor> in_one_kernel(const AttentionSizes& sizes,
+                                    const MaskedAttentionOptions& options, const Tensor& q,
+                                    const Tensor& k, const Tensor& v) {
+  const bool is_empty =
+      sizes.batch * sizes.heads * sizes.keys * sizes.head_dim * sizes.value_dim == 0;
+  if (!suits_dense_attention(q) || options.scores || options.softcap != 0.f || is_empty)
+    return std::nullopt;
+  const Mask mask(sizes, options, DType::f32);
+  if (mask.added() && mask.added()->strides()[3] != 1) return std::nullopt;
+  std::vector<kernels::KeyRange> seen;
+  for (std::int64_t batch = 0; batch < sizes.batch; ++batch) {
+    for (std::int64_t query = 0; query < sizes.queries; ++query)
+      seen.push_back(mask.seen(batch, query));
+  }
+  kernels::DenseAttention attention;
+  attention.scale = scale_of(sizes, options);
+  attention.sink = options.sink;
+  attention.blind = kernels::Blind::zero;
+  attention.seen = seen.data();
+  return dense_attention(q, k.transpose(2, 3), v, mask.added(), attention).contiguous();
+}
+
 /// Attention of one batch entry's block of queries after another.
 template <class T>
 class Blocks {
  public:
   Blocks(const AttentionSizes& sizes, const MaskedAttentionOptions& options)
       : sizes_(sizes), options_(options), mask_(sizes, options, dtype_of<T>) {
-    scale_ =
-        static_cast<T>(options.scale != 0.f ? options.scale
-                       : sizes.head_dim > 0 ? 1.f / std::sqrt(static_cast<float>(sizes.head_dim))
-                                            : 1.f);
+    scale_ = static_cast<T>(scale_of(sizes, options));
     output_ =
         Tensor::zeros({sizes.batch, sizes.heads, sizes.queries, sizes.value_dim}, dtype_of<T>);
     if (options.scores)
@@ -176,7 +202,7 @@ class Blocks {
         keep_row(ScoreStage::scaled, line, batch, head, query);
         cap(line);
         keep_row(ScoreStage::capped, line, batch, head, query);
-        const Mask::Range range = mask_.seen(batch, query);
+        const kernels::KeyRange range = mask_.seen(batch, query);
         mask_.add_to(line, range, batch, head, query);
         std::fill(line, line + range.begin, kMinusInfinity);
         std::fill(line + range.end, line + keys, kMinusInfinity);
@@ -248,6 +274,8 @@ class Blocks {
 AttentionResult masked_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                  const MaskedAttentionOptions& options) {
   const AttentionSizes sizes = sizes_of(q, k, v);
+  if (std::optional<Tensor> output = in_one_kernel(sizes, options, q, k, v))
+    return {*std::move(output), {}};
   AttentionResult result = q.dtype() == DType::f64 ? Blocks<double>(sizes, options).run(q, k, v)
                                                    : Blocks<float>(sizes, options).run(q, k, v);
   result.output = result.output.cast(q.dtype());

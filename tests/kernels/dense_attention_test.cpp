@@ -32,6 +32,7 @@ struct AttentionCase {
     v = waves(kBatch * keys * kHeads * value_dim, 2.1f);
     attention.batch = kBatch;
     attention.heads = kHeads;
+    attention.kv_heads = kHeads;
     attention.queries = queries;
     attention.keys = keys;
     attention.dim = dim;

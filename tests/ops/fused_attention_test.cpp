@@ -5,17 +5,11 @@
 #include <cmath>
 
 #include "quern/ops.h"
+#include "support/waves.h"
 
 using namespace quern;
 
 namespace {
-
-Tensor waves(const Shape& shape, float step) {
-  Tensor x = Tensor::empty(shape);
-  float at = 0;
-  for (float& value : x.mutable_data<float>()) value = std::sin(at += step);
-  return x;
-}
 
 struct Given {
   Tensor q, k_transposed, v;
