@@ -1,9 +1,7 @@
 #include "kernels/channel_conv.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
-#include <utility>
 
 #include "core/buffer.h"
 #include "core/parallel.h"
@@ -36,38 +34,37 @@ struct RowsToLanes {
 };
 inline constexpr RowsToLanes kRowsToLanes;
 
+HWY_INLINE __m128i load_block(const std::uint8_t* bytes) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+}
+
 /// Bytes of `count` rows, those of a channel side by side in its lane; where there are fewer than 4
 /// rows, some byte stands for the others.
 template <int count>
 HWY_INLINE VU8 load_column(const std::uint8_t* const* rows, std::int64_t at) {
-  const auto row = [&](int i) HWY_ATTR {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[i] + at));
-  };
-  __m512i all = _mm512_castsi128_si512(row(0));
+  const __m128i first = load_block(rows[0] + at);
+  __m512i all = _mm512_castsi128_si512(first);
   if constexpr (count > 1)
-    all = _mm512_castsi256_si512(_mm256_inserti128_si256(_mm512_castsi512_si256(all), row(1), 1));
-  if constexpr (count > 2) all = _mm512_inserti32x4(all, row(2), 2);
-  if constexpr (count > 3) all = _mm512_inserti32x4(all, row(3), 3);
+    all = _mm512_castsi256_si512(
+        _mm256_inserti128_si256(_mm256_castsi128_si256(first), load_block(rows[1] + at), 1));
+  if constexpr (count > 2) all = _mm512_inserti32x4(all, load_block(rows[2] + at), 2);
+  if constexpr (count > 3) all = _mm512_inserti32x4(all, load_block(rows[3] + at), 3);
   return VU8{_mm512_permutexvar_epi8(hn::Load(DU8(), kRowsToLanes.from).raw, all)};
 }
 
 /// Adds the products of `count` rows of a filter to the sums of neighbouring places, each column of
-/// the source being loaded once for all of them.
-template <int size, int stride, int places, int count>
+/// the source, from `column` on, being loaded once for all of them.
+template <int size, int stride, int places, int count, int column = 0>
 HWY_INLINE void add_rows(const std::uint8_t* const* rows, std::int64_t at, std::int64_t pitch,
                          const std::int8_t* taps, VI32 (&sums)[places]) {
-  const auto add_column = [&]<int column>(std::integral_constant<int, column>) HWY_ATTR {
-    const VU8 bytes = load_column<count>(rows, at + column * pitch);
-    for (int place = 0; place < places; ++place) {
-      const int tap = column - place * stride;
-      if (tap >= 0 && tap < size)
-        sums[place] = dot_u8(sums[place], bytes, hn::LoadU(DI8(), taps + tap * 64));
-    }
-  };
-  [&]<int... columns>(std::integer_sequence<int, columns...>) HWY_ATTR {
-    (add_column(std::integral_constant<int, columns>()), ...);
+  const VU8 bytes = load_column<count>(rows, at + column * pitch);
+  for (int place = 0; place < places; ++place) {
+    const int tap = column - place * stride;
+    if (tap >= 0 && tap < size)
+      sums[place] = dot_u8(sums[place], bytes, hn::LoadU(DI8(), taps + tap * 64));
   }
-  (std::make_integer_sequence<int, (places - 1) * stride + size>());
+  if constexpr (column + 1 < (places - 1) * stride + size)
+    add_rows<size, stride, places, count, column + 1>(rows, at, pitch, taps, sums);
 }
 
 /// `places` neighbouring results of one block of channels.
