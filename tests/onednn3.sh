@@ -4,6 +4,7 @@
 #
 #   onednn3.sh [ctest options]
 #
+# Compiles through ccache where the chroot has it or can install it; its cache stays in the chroot.
 # Environment: QUERN_PEERS (the chroot: /opt/quern-peers), QUERN_TEST_DATA (../shared), JOBS (2).
 # The project is mounted read-only; what is built goes to build/onednn3. The mounts end with the script.
 set -euo pipefail
@@ -37,7 +38,12 @@ build_and_test() {
   version_of() { dpkg-query -W -f '${Version}' "$1"; }
   echo "oneDNN $(version_of libdnnl-dev), fmt $(version_of libfmt-dev), $(g++ --version | head -n 1)"
 
-  cmake -S /mnt/quern-source -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+  local launcher=()
+  if command -v ccache >/dev/null || apt-get install -y --no-install-recommends ccache >/dev/null 2>&1; then
+    launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    export CCACHE_DIR=/var/cache/quern-ccache
+  fi
+  cmake -S /mnt/quern-source -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" \
     -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 > "$build/configure.log" 2>&1 ||
     { cat "$build/configure.log"; exit 1; }
   cmake --build "$build" --parallel "$JOBS" -- -k 0 > "$build/build.log" 2>&1 || { grep -v '^\[' "$build/build.log"; exit 1; }
