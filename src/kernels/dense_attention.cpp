@@ -208,13 +208,19 @@ namespace {
 
 HWY_EXPORT(attend_blocks);
 
+constexpr double kGrain = 1 << 20;  // products worth waking other threads
+
 }  // namespace
 
 void attend_dense(const DenseAttention& attention) {
   settle_targets();
   const DenseAttentionPlan plan(attention);
   const std::int64_t blocks = attention.batch * attention.heads * plan.blocks;
-  const std::int64_t workers = std::min<std::int64_t>(blocks, thread_count());
+  const double products =
+      static_cast<double>(blocks * plan.rows) *
+      static_cast<double>(attention.keys * (attention.dim + attention.value_dim));
+  const std::int64_t workers =
+      std::min({blocks, std::int64_t{thread_count()}, products < kGrain ? 1 : blocks});
   const auto bytes = static_cast<std::size_t>(workers * plan.floats) * sizeof(float);
   const std::shared_ptr<std::byte> memory = allocate_buffer(bytes);
   auto* scratch = reinterpret_cast<float*>(memory.get());

@@ -1,5 +1,7 @@
 #include "ops/dense_attention.h"
 
+#include <algorithm>
+
 namespace quern::ops {
 namespace {
 
@@ -19,9 +21,11 @@ Tensor with_columns_side_by_side(const Tensor& x) {
 
 }  // namespace
 
-bool suits_dense_attention(const Tensor& q) {
+bool suits_dense_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
   constexpr std::int64_t kFewQueries = 8;
-  return q.dtype() == DType::f32 && q.rank() == 4 && q.dim(2) > kFewQueries;
+  constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
+  return q.dtype() == DType::f32 && q.rank() == 4 && q.dim(2) > kFewQueries &&
+         std::max({q.numel(), k.numel(), v.numel()}) < kMostElements;
 }
 
 Tensor dense_attention(const Tensor& q, const Tensor& k_transposed, const Tensor& v,

@@ -7,9 +7,10 @@
 
 namespace quern::ops {
 
-/// Whether attention of queries q [batch, heads, queries, dim] is best left to the kernel: f32, and
-/// enough of them to repay the packing of keys and values.
-bool suits_dense_attention(const Tensor& q);
+/// Whether attention of queries q [batch, heads, queries, dim] is best left to the kernel: f32,
+/// enough of them to repay the packing of keys and values, and none of what is packed a view of a
+/// few elements that claims to have more than any memory.
+bool suits_dense_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
 /// Attention of q [batch, heads, queries, dim], k_transposed [batch, kv_heads, dim, keys] and v
 /// [batch, kv_heads, keys, value_dim], f32 of any strides and no size 0, by the kernel; `rest` says

@@ -118,7 +118,7 @@ Tensor fused_attention(const Tensor& q, const Tensor& k_transposed, const Tensor
                        const std::optional<Tensor>& mask, float scale) {
   if (fits_blocks(q, k_transposed, v, mask)) {
     const std::optional<Tensor> wide = mask ? std::optional(with_rank(*mask, 4)) : std::nullopt;
-    if (suits_dense_attention(q)) {
+    if (suits_dense_attention(q, k_transposed, v)) {
       kernels::DenseAttention attention;
       attention.scale = scale;
       return dense_attention(q, k_transposed, v, wide, attention);

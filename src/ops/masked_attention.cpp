@@ -126,7 +126,7 @@ std::optional<Tensor> in_one_kernel(const AttentionSizes& sizes,
                                     const Tensor& k, const Tensor& v) {
   const bool is_empty =
       sizes.batch * sizes.heads * sizes.keys * sizes.head_dim * sizes.value_dim == 0;
-  if (!suits_dense_attention(q) || options.scores || options.softcap != 0.f || is_empty)
+  if (!suits_dense_attention(q, k, v) || options.scores || options.softcap != 0.f || is_empty)
     return std::nullopt;
   const Mask mask(sizes, options, DType::f32);
   if (mask.added() && mask.added()->strides()[3] != 1) return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include "kernels/each_target.h"
 #include "quern/ops.h"
+#include "support/error_code.h"
 #include "support/waves.h"
 
 using namespace quern;
@@ -71,4 +72,10 @@ TEST_CASE("attention in one kernel sees what attention in stages does") {
     check({.mask = Tensor::full({sizes.keys}, kHidden)});
     check({.mask = Tensor::full({sizes.keys}, kHidden), .sink = true});
   }
+}
+
+TEST_CASE("attention over a view with more elements than any memory is refused") {
+  const Tensor q = waves({1, 1, 20, 4}, 0.7f);
+  const Tensor k = waves({1, 1, 1, 4}, 1.3f).expand({1, 1, std::int64_t{1} << 58, 4});
+  CHECK(code_of([&] { ops::masked_attention(q, k, k, {}); }) == ErrorCode::out_of_memory);
 }
