@@ -43,8 +43,9 @@ Window with_exact_end(const PoolArgs& args) {
 bool every_window_has_elements(const PoolArgs& args) {
   for (int axis = 0; axis < args.kernel.rank(); ++axis) {
     const std::int64_t kernel = args.kernel[axis];
-    const auto places = window_places(args.src.shape()[axis + 2], args.dst.shape()[axis + 2],
-                                      kernel, args.window, axis);
+    const Tensor table = window_places(args.src.shape()[axis + 2], args.dst.shape()[axis + 2],
+                                       kernel, args.window, axis);
+    const auto places = table.data<std::int64_t>();
     for (auto first = places.begin(); first != places.end(); first += kernel) {
       if (std::all_of(first, first + kernel, [](std::int64_t place) { return place < 0; }))
         return false;

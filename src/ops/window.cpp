@@ -11,14 +11,14 @@ constexpr std::int64_t kMostPlaces = std::int64_t{1} << 27;
 
 /// For each place of the result and element of its window, `find(place, element)`.
 template <class Find>
-std::vector<std::int64_t> tabulate(std::int64_t result, std::int64_t kernel, const Find& find) {
+Tensor tabulate(std::int64_t result, std::int64_t kernel, const Find& find) {
   if (result > kMostPlaces / kernel)
     fail(ErrorCode::unsupported, "windows of {} elements at {} places are too many", kernel,
          result);
-  std::vector<std::int64_t> places;
-  places.reserve(static_cast<std::size_t>(result * kernel));
+  Tensor places = Tensor::empty({result, kernel}, DType::i64);
+  auto place = places.mutable_data<std::int64_t>().begin();
   for (std::int64_t i = 0; i < result; ++i) {
-    for (std::int64_t k = 0; k < kernel; ++k) places.push_back(find(i, k));
+    for (std::int64_t k = 0; k < kernel; ++k) *place++ = find(i, k);
   }
   return places;
 }
@@ -53,8 +53,8 @@ backend::Window resolve_window(const char* operation, int rank, const Shape& str
           .pads_end = resolve_values(operation, "pads_end", rank, pads_end, 0, 0)};
 }
 
-std::vector<std::int64_t> window_places(std::int64_t size, std::int64_t result, std::int64_t kernel,
-                                        const backend::Window& window, int axis) {
+Tensor window_places(std::int64_t size, std::int64_t result, std::int64_t kernel,
+                     const backend::Window& window, int axis) {
   return tabulate(result, kernel, [&](std::int64_t i, std::int64_t k) {
     const std::int64_t place =
         i * window.strides[axis] - window.pads_begin[axis] + k * window.dilations[axis];
@@ -62,9 +62,8 @@ std::vector<std::int64_t> window_places(std::int64_t size, std::int64_t result, 
   });
 }
 
-std::vector<std::int64_t> transposed_places(std::int64_t size, std::int64_t result,
-                                            std::int64_t kernel, const backend::Window& window,
-                                            int axis) {
+Tensor transposed_places(std::int64_t size, std::int64_t result, std::int64_t kernel,
+                         const backend::Window& window, int axis) {
   return tabulate(result, kernel, [&](std::int64_t i, std::int64_t k) {
     const std::int64_t moved = i + window.pads_begin[axis] - k * window.dilations[axis];
     const std::int64_t place = moved / window.strides[axis];

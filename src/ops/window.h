@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include "backend/operation.h"
 #include "quern/tensor.h"
 
@@ -19,12 +17,12 @@ Shape resolve_values(const char* operation, const char* what, int rank, const Sh
                      std::int64_t otherwise, std::int64_t least);
 
 /// Of one axis: for each place of the result and each element of the window, the place of the
-/// source, or -1 beyond it. [result * kernel], an element of the window innermost.
-std::vector<std::int64_t> window_places(std::int64_t size, std::int64_t result, std::int64_t kernel,
-                                        const backend::Window& window, int axis);
+/// source, or -1 beyond it. i64 [result, kernel]. Throws: `unsupported` for too many of them,
+/// `out_of_memory`.
+Tensor window_places(std::int64_t size, std::int64_t result, std::int64_t kernel,
+                     const backend::Window& window, int axis);
 /// The same of a transposed convolution.
-std::vector<std::int64_t> transposed_places(std::int64_t size, std::int64_t result,
-                                            std::int64_t kernel, const backend::Window& window,
-                                            int axis);
+Tensor transposed_places(std::int64_t size, std::int64_t result, std::int64_t kernel,
+                         const backend::Window& window, int axis);
 
 }  // namespace quern::ops

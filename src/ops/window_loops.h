@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <vector>
 
 #include "ops/window.h"
 
@@ -9,11 +8,9 @@ namespace quern::ops {
 
 /// The places that windows over three spatial axes see; where there are fewer, they are the last.
 struct WindowLoops {
-  using Places = std::vector<std::int64_t>;
   std::array<std::int64_t, 3> src{1, 1, 1};
   std::array<std::int64_t, 3> dst{1, 1, 1};
   std::array<std::int64_t, 3> kernel{1, 1, 1};
-  std::array<Places, 3> places{Places{0}, Places{0}, Places{0}};
 
   WindowLoops(const Shape& src_shape, const Shape& dst_shape, const Shape& kernel_sizes,
               const backend::Window& window, bool transposed = false) {
@@ -24,7 +21,8 @@ struct WindowLoops {
       src[at] = src_shape[axis + 2];
       dst[at] = dst_shape[axis + 2];
       kernel[at] = kernel_sizes[axis];
-      places[at] = find(src[at], dst[at], kernel[at], window, axis);
+      places_[at] = find(src[at], dst[at], kernel[at], window, axis);
+      tables_[at] = places_[at].data<std::int64_t>().data();
     }
   }
 
@@ -36,9 +34,9 @@ struct WindowLoops {
   /// `place` of the result's plane sees.
   template <class Body>
   void for_each(std::int64_t place, const Body& body) const {
-    const std::int64_t* depth = &places[0][index(place / (dst[1] * dst[2]) * kernel[0])];
-    const std::int64_t* height = &places[1][index(place / dst[2] % dst[1] * kernel[1])];
-    const std::int64_t* width = &places[2][index(place % dst[2] * kernel[2])];
+    const std::int64_t* depth = tables_[0] + place / (dst[1] * dst[2]) * kernel[0];
+    const std::int64_t* height = tables_[1] + place / dst[2] % dst[1] * kernel[1];
+    const std::int64_t* width = tables_[2] + place % dst[2] * kernel[2];
     for (std::int64_t i = 0; i < kernel[0]; ++i) {
       for (std::int64_t j = 0; depth[i] >= 0 && j < kernel[1]; ++j) {
         for (std::int64_t k = 0; height[j] >= 0 && k < kernel[2]; ++k) {
@@ -51,7 +49,10 @@ struct WindowLoops {
   }
 
  private:
-  static std::size_t index(std::int64_t value) { return static_cast<std::size_t>(value); }
+  static constexpr std::int64_t kOnlyPlace = 0;
+
+  std::array<Tensor, 3> places_;  // of each axis, as `window_places` gives them
+  std::array<const std::int64_t*, 3> tables_{&kOnlyPlace, &kOnlyPlace, &kOnlyPlace};
 };
 
 }  // namespace quern::ops

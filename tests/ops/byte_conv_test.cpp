@@ -7,7 +7,9 @@
 #include <random>
 
 #include "quern/ops.h"
+#include "quern/runtime.h"
 #include "support/error_code.h"
+#include "support/runtime_guard.h"
 
 namespace quern::ops {
 namespace {
@@ -223,6 +225,19 @@ TEST_CASE("a convolution of bytes refuses floats and sources that do not fit") {
   CHECK(code(Tensor::zeros({1, 3, 2, 5}, DType::u8)) == ErrorCode::invalid_argument);
   CHECK(conv(Tensor::zeros({0, 3, 5, 5}, DType::u8), 0, Layout::contiguous).shape() ==
         Shape{0, 4, 3, 3});
+}
+
+TEST_CASE("the places that windows see count against the memory limit") {
+  const RuntimeGuard guard;
+  constexpr std::int64_t kPlaces = 1 << 20;
+  const Tensor zero = Tensor::scalar(std::int8_t{1});
+  const ByteConv conv(bytes({1, 1, 1, 2}, DType::i8, 1), zero, {.pads_end = {0, kPlaces}});
+  const Tensor x = bytes({1, 1, 1, 2}, DType::u8, 2);
+  const auto run = [&] { conv(x, 0, Layout::contiguous); };
+  configure({.memory_limit = runtime_info().memory_in_use + 2 * kPlaces * 8});
+  CHECK(code_of(run) == ErrorCode::out_of_memory);
+  configure({.memory_limit = runtime_info().memory_in_use + 4 * kPlaces * 8});
+  run();
 }
 
 }  // namespace
