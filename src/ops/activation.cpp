@@ -4,6 +4,7 @@
 #include "kernels/rows.h"
 #include "ops/elements.h"
 #include "ops/eltwise.h"
+#include "ops/wrapping.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -49,7 +50,7 @@ Tensor prelu(const Tensor& x, const Tensor& slope) {
     } else {
       using Wide = Compute<T>;
       dst = zip_elements<T, T, T>(x, slope, [](Wide value, Wide factor) {
-        return static_cast<Wide>(value < 0 ? factor * value : value);
+        return value < 0 ? times(factor, value) : value;
       });
     }
   });

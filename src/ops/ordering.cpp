@@ -4,6 +4,7 @@
 
 #include "core/visit.h"
 #include "ops/rows.h"
+#include "ops/wrapping.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -70,24 +71,6 @@ void select(const T* line, std::int64_t size, std::int64_t k, const Before& befo
   for (std::int64_t i = 0; i < k; ++i) {
     indices[i] = places[static_cast<std::size_t>(i)];
     values[i] = line[indices[i]];
-  }
-}
-
-template <class T>
-T plus(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-  } else {
-    return a + b;
-  }
-}
-
-template <class T>
-T times(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
-  } else {
-    return a * b;
   }
 }
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "quern/ops.h"
 #include "support/error_code.h"
@@ -261,6 +262,15 @@ TEST_CASE("equal elements keep their order in topk, and argmax takes the last wh
   CHECK(best.indices.at<std::int64_t>({1}) == 1);
   CHECK(best.indices.at<std::int64_t>({2}) == 3);
   CHECK(ops::argmax(Tensor::from({1, 3, 3, 2}, {4}), 0, ops::Ties::last).item<std::int64_t>() == 2);
+}
+
+TEST_CASE("prelu of integers wraps") {
+  constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
+  const Tensor x = Tensor::from({kLowest, std::int64_t{-3}, std::int64_t{5}}, {3});
+  const Tensor y = ops::prelu(x, Tensor::from({kLowest, kLowest, kLowest}, {3}));
+  CHECK(y.at<std::int64_t>({0}) == 0);
+  CHECK(y.at<std::int64_t>({1}) == kLowest);
+  CHECK(y.at<std::int64_t>({2}) == 5);
 }
 
 TEST_CASE("maths refuse wrong dtypes, shapes and arguments") {
