@@ -61,7 +61,8 @@ HWY_INLINE void add_rows(const std::uint8_t* const* rows, std::int64_t at, std::
   for (int place = 0; place < places; ++place) {
     const int tap = column - place * stride;
     if (tap >= 0 && tap < size)
-      sums[place] = dot_u8(sums[place], bytes, hn::LoadU(DI8(), taps + tap * 64));
+      sums[place] =
+          dot_u8(sums[place], bytes, hn::LoadU(DI8(), taps + tap * ChannelFilters::kColumn));
   }
   if constexpr (column + 1 < (places - 1) * stride + size)
     add_rows<size, stride, places, count, column + 1>(rows, at, pitch, taps, sums);
@@ -76,13 +77,13 @@ HWY_INLINE void convolve_places(const ChannelConvRows& rows, std::int64_t block,
   const ChannelFilters& filters = *rows.conv().filters;
   const std::int64_t channel = block * kBlock;
   const std::int64_t at = place * stride * rows.pitch() + channel;
-  const std::int8_t* taps = filters.taps.data() + block * kGroups * size * 64;
+  const std::int8_t* taps = filters.taps.data() + block * kGroups * size * ChannelFilters::kColumn;
   VI32 sums[places];
   for (auto& sum : sums) sum = hn::Load(DI32(), rows.offsets() + channel);
   add_rows<size, stride, places, std::min(size, 4)>(rows.window(), at, rows.pitch(), taps, sums);
   if constexpr (size > 4)
-    add_rows<size, stride, places, size - 4>(rows.window() + 4, at, rows.pitch(), taps + size * 64,
-                                             sums);
+    add_rows<size, stride, places, size - 4>(rows.window() + 4, at, rows.pitch(),
+                                             taps + size * ChannelFilters::kColumn, sums);
   const auto multipliers = hn::Load(DF32(), rows.multipliers() + channel);
   const std::int64_t left = std::min(filters.channels - channel, kBlock);
   for (int i = 0; i < places; ++i) {
@@ -150,7 +151,7 @@ ChannelFilters::ChannelFilters(const std::int8_t* weight, std::int64_t channel_c
     : channels(channel_count), size(filter_size) {
   const std::int64_t blocks = (channels + kBlock - 1) / kBlock;
   const std::int64_t groups = (size + kRows - 1) / kRows;
-  taps.assign(static_cast<std::size_t>(blocks * groups * size * kBlock * kRows), 0);
+  taps.assign(static_cast<std::size_t>(blocks * groups * size * kColumn), 0);
   sums.assign(static_cast<std::size_t>(channels), 0);
   for (std::int64_t channel = 0; channel < channels; ++channel) {
     for (std::int64_t row = 0; row < size; ++row) {

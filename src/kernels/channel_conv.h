@@ -13,6 +13,8 @@ struct ChannelFilters {
   static constexpr std::int64_t kBlock = 16;
   /// Elements of a filter's column whose products are added at once.
   static constexpr std::int64_t kRows = 4;
+  /// Bytes of such columns of a block's filters.
+  static constexpr std::int64_t kColumn = kBlock * kRows;
 
   ChannelFilters() = default;
   /// Of weight [channels, size, size].
