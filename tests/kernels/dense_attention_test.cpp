@@ -8,16 +8,10 @@
 #include <vector>
 
 #include "kernels/each_target.h"
+#include "kernels/waves.h"
 
 namespace quern::kernels {
 namespace {
-
-std::vector<float> waves(std::int64_t count, float step) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = std::sin(step * static_cast<float>(i + 1));
-  return values;
-}
 
 /// Queries, keys and values [batch, tokens, heads, dim], as models that split heads have them.
 struct AttentionCase {
