@@ -114,6 +114,8 @@ Tensor shrink(const Tensor& x, float lambda, float bias) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_same_v<T, bool>) {
       fail(ErrorCode::unsupported, "shrink: expected numbers, got bool");
+    } else if constexpr (std::is_integral_v<T>) {
+      dst = shrink(x.cast(DType::f64), lambda, bias).cast(x.dtype());
     } else {
       dst = map_elements<T, T>(x, [=](auto value) { return shrunk(value, lambda, bias); });
     }

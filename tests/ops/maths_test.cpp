@@ -273,6 +273,14 @@ TEST_CASE("prelu of integers wraps") {
   CHECK(y.at<std::int64_t>({2}) == 5);
 }
 
+TEST_CASE("shrink of integers ends at their range") {
+  const Tensor x = Tensor::from({std::int8_t{-100}, std::int8_t{3}, std::int8_t{90}}, {3});
+  const Tensor y = ops::shrink(x, 5.f, -1e18f);
+  CHECK(y.at<std::int8_t>({0}) == -128);
+  CHECK(y.at<std::int8_t>({1}) == 0);
+  CHECK(y.at<std::int8_t>({2}) == 127);
+}
+
 TEST_CASE("maths refuse wrong dtypes, shapes and arguments") {
   const Tensor x = Tensor::zeros({2, 3});
   const Tensor ints = Tensor::zeros({2, 3}, DType::i32);
