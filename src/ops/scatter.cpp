@@ -8,6 +8,7 @@
 #include "core/visit.h"
 #include "ops/axis.h"
 #include "ops/indices.h"
+#include "ops/wrapping.h"
 #include "quern/ops/indexing.h"
 
 namespace quern::ops {
@@ -17,10 +18,8 @@ template <class T>
 T sum_of(T a, T b) {
   if constexpr (std::is_same_v<T, bool>) {
     return a || b;
-  } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
   } else {
-    return T(static_cast<Compute<T>>(a) + static_cast<Compute<T>>(b));
+    return T(plus(static_cast<Compute<T>>(a), static_cast<Compute<T>>(b)));
   }
 }
 
@@ -28,10 +27,8 @@ template <class T>
 T product_of(T a, T b) {
   if constexpr (std::is_same_v<T, bool>) {
     return a && b;
-  } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
   } else {
-    return T(static_cast<Compute<T>>(a) * static_cast<Compute<T>>(b));
+    return T(times(static_cast<Compute<T>>(a), static_cast<Compute<T>>(b)));
   }
 }
 
