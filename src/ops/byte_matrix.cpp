@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/parallel.h"
+#include "ops/wrapping.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -14,6 +15,12 @@ namespace {
 void check_bytes(const char* operation, const Tensor& values) {
   require(values.dtype() == DType::i8 || values.dtype() == DType::u8,
           "{}: expected i8 or u8, got {}", operation, values.dtype());
+}
+
+std::int32_t checked_zero(const char* operation, std::int32_t zero) {
+  require(zero >= -128 && zero <= 255, "{}: expected a zero point of a byte, got {}", operation,
+          zero);
+  return zero;
 }
 
 std::vector<std::int32_t> row_sums(const Tensor& a, std::int64_t rows, std::int64_t size) {
@@ -68,7 +75,7 @@ std::int32_t single_zero(const char* operation, const std::optional<Tensor>& zer
   if (!zero_point) return 0;
   require(zero_point->numel() == 1, "{}: expected a zero point of one element, got shape {}",
           operation, zero_point->shape());
-  return zero_point->cast(DType::i32).reshape({}).item<std::int32_t>();
+  return checked_zero(operation, zero_point->cast(DType::i32).reshape({}).item<std::int32_t>());
 }
 
 std::vector<std::int32_t> signed_zeros(const char* operation, const Tensor& values,
@@ -81,7 +88,8 @@ std::vector<std::int32_t> signed_zeros(const char* operation, const Tensor& valu
   const Tensor given =
       zero_point ? zero_point->cast(DType::i32).contiguous() : Tensor::zeros({1}, DType::i32);
   std::vector<std::int32_t> zeros;
-  for (const std::int32_t zero : given.data<std::int32_t>()) zeros.push_back(zero - shift);
+  for (const std::int32_t zero : given.data<std::int32_t>())
+    zeros.push_back(checked_zero(operation, zero) - shift);
   if (std::ranges::all_of(zeros, [](std::int32_t zero) { return zero == 0; })) zeros.clear();
   return zeros;
 }
@@ -101,11 +109,11 @@ ByteMatrix::ByteMatrix(const Tensor& values, const std::optional<Tensor>& zero_p
   sums_.assign(width, 0);
   const std::int8_t* row = values_.data<std::int8_t>().data();
   for (std::int64_t k = 0; k < rows(); ++k, row += width) {
-    for (std::size_t i = 0; i < width; ++i) sums_[i] += row[i];
+    for (std::size_t i = 0; i < width; ++i) sums_[i] = plus<std::int32_t>(sums_[i], row[i]);
   }
   const auto depth = static_cast<std::int32_t>(rows());
   for (std::size_t i = 0; i < width && !zero_.empty(); ++i)
-    sums_[i] -= depth * zero_[zero_.size() == 1 ? 0 : i];
+    sums_[i] = plus(sums_[i], times(-depth, zero_[zero_.size() == 1 ? 0 : i]));
 }
 
 ByteMatrix ByteMatrix::stored_as(ByteStore store, std::int32_t a_zero) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "quern/ops.h"
@@ -225,6 +226,16 @@ TEST_CASE("a convolution of bytes refuses floats and sources that do not fit") {
   CHECK(code(Tensor::zeros({1, 3, 2, 5}, DType::u8)) == ErrorCode::invalid_argument);
   CHECK(conv(Tensor::zeros({0, 3, 5, 5}, DType::u8), 0, Layout::contiguous).shape() ==
         Shape{0, 4, 3, 3});
+}
+
+TEST_CASE("zero points that no byte has are refused") {
+  const Tensor a = bytes({4, 4}, DType::u8, 1);
+  const Tensor b = bytes({4, 4}, DType::i8, 2);
+  for (const std::int32_t zero : {-129, 256, std::numeric_limits<std::int32_t>::min()}) {
+    const Tensor far = Tensor::scalar(zero);
+    CHECK(code_of([&] { matmul_integer(a, b, {}, far); }) == ErrorCode::invalid_argument);
+    CHECK(code_of([&] { matmul_integer(a, b, far, {}); }) == ErrorCode::invalid_argument);
+  }
 }
 
 TEST_CASE("the places that windows see count against the memory limit") {
