@@ -166,11 +166,15 @@ ChannelFilters::ChannelFilters(const std::int8_t* weight, std::int64_t channel_c
   }
 }
 
-bool convolve_channels(const ChannelConv& conv) {
+bool convolves_channels(std::int64_t size, std::int64_t stride) {
+  settle_targets();
+  return HWY_DYNAMIC_DISPATCH(channel_conv_range)(size, stride) != nullptr;
+}
+
+void convolve_channels(const ChannelConv& conv) {
   settle_targets();
   const ChannelConvRange range =
       HWY_DYNAMIC_DISPATCH(channel_conv_range)(conv.filters->size, conv.stride);
-  if (range == nullptr) return false;
   const std::int64_t rows = conv.batch * conv.dst_height;
   const std::int64_t results = rows * conv.dst_width * conv.filters->channels;
   const std::int64_t workers = std::min({rows, std::int64_t{thread_count()}, results / kGrain + 1});
@@ -182,7 +186,6 @@ bool convolve_channels(const ChannelConv& conv) {
             memory.get() + static_cast<std::size_t>(i) * bytes);
     }
   });
-  return true;
 }
 
 }  // namespace quern::kernels

@@ -45,10 +45,13 @@ struct ChannelConv {
   ResultBytes dst{};
 };
 
+/// Whether there is a kernel for filters of `size` x `size` elements and `stride`: for 3 and 5, and
+/// 1 and 2, where this machine has dot products of bytes in vectors of 64.
+bool convolves_channels(std::int64_t size, std::int64_t stride);
+
 /// dst = round((the sum of (src - src_zero) * filter, + bias) * multiplier) + dst_zero, as the
-/// loops of bytes.h store it; sums wrap at 32 bits. False, having written nothing, where this
-/// machine has no dot products of bytes in vectors of 64, or for other filters than 3 x 3 and 5 x 5
-/// and other strides than 1 and 2. Throws: `out_of_memory`.
-bool convolve_channels(const ChannelConv& conv);
+/// loops of bytes.h store it; sums wrap at 32 bits. Only where `convolves_channels`. Throws:
+/// `out_of_memory`.
+void convolve_channels(const ChannelConv& conv);
 
 }  // namespace quern::kernels

@@ -8,7 +8,7 @@
 #include "core/buffer.h"
 #include "core/parallel.h"
 #include "core/runtime.h"
-#include "kernels/dense_attention_scratch.h"
+#include "kernels/dense_attention_plan.h"
 #include "kernels/simd.h"
 #include "kernels/targets.h"
 

@@ -128,9 +128,9 @@ std::shared_ptr<const kernels::ChannelFilters> filters_by_channel(const ByteConv
   const Shape& shape = conv.weight->shape();
   const backend::Window& window = conv.window;
   const bool fits = shape.rank() == 4 && shape[0] == conv.groups && shape[1] == 1 &&
-                    shape[2] == shape[3] && (shape[2] == 3 || shape[2] == 5) &&
-                    window.strides[0] == window.strides[1] && window.dilations[0] == 1 &&
-                    window.dilations[1] == 1 && conv.zero.empty();
+                    shape[2] == shape[3] && window.strides[0] == window.strides[1] &&
+                    window.dilations[0] == 1 && window.dilations[1] == 1 && conv.zero.empty() &&
+                    kernels::convolves_channels(shape[2], window.strides[0]);
   if (!fits) return nullptr;
   const Tensor weight = conv.weight->elements();
   return std::make_shared<const kernels::ChannelFilters>(weight.data<std::int8_t>().data(),
@@ -160,7 +160,7 @@ bool run_by_channel(const ByteConvArgs& args) {
   conv.multiplier = store->multiplier.data();
   conv.dst_zero = static_cast<float>(single_zero("qlinear_conv", store->zero));
   conv.dst = {dst.mutable_raw(), dst.dtype() == DType::i8};
-  if (!kernels::convolve_channels(conv)) return false;
+  kernels::convolve_channels(conv);
   if (!is_channels_last(args.dst)) copy_into(dst, args.dst);
   return true;
 }

@@ -124,8 +124,7 @@ float scale_of(const AttentionSizes& sizes, const MaskedAttentionOptions& option
 std::optional<Tensor> in_one_kernel(const AttentionSizes& sizes,
                                     const MaskedAttentionOptions& options, const Tensor& q,
                                     const Tensor& k, const Tensor& v) {
-  const bool is_empty =
-      sizes.batch * sizes.heads * sizes.keys * sizes.head_dim * sizes.value_dim == 0;
+  const bool is_empty = q.numel() == 0 || k.numel() == 0 || v.numel() == 0;
   if (!suits_dense_attention(q, k, v) || options.scores || options.softcap != 0.f || is_empty)
     return std::nullopt;
   const Mask mask(sizes, options, DType::f32);

@@ -8,7 +8,7 @@
 
 #include "kernels/dense_attention.h"
 #include "kernels/each_target.h"
-#include "kernels/waves.h"
+#include "support/waves.h"
 
 namespace quern::kernels {
 namespace {
@@ -77,9 +77,9 @@ struct PagedCase {
   }
 
   void check() const {
-    const auto q = waves(queries * kHeads * dim, 0.7f);
-    const auto k = waves(context * kKvHeads * dim, 1.3f);
-    const auto v = waves(context * kKvHeads * dim, 2.1f);
+    const auto q = wave(queries * kHeads * dim, 0.7f);
+    const auto k = wave(context * kKvHeads * dim, 1.3f);
+    const auto v = wave(context * kKvHeads * dim, 2.1f);
     on_each_target([&] {
       const std::vector<float> got = paged(q, k, v);
       const std::vector<float> want = dense(q, k, v);

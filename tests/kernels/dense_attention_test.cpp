@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/each_target.h"
-#include "kernels/waves.h"
+#include "support/waves.h"
 
 namespace quern::kernels {
 namespace {
@@ -21,9 +21,9 @@ struct AttentionCase {
   AttentionCase(std::int64_t queries, std::int64_t keys, std::int64_t dim, std::int64_t value_dim) {
     constexpr std::int64_t kBatch = 2;
     constexpr std::int64_t kHeads = 3;
-    q = waves(kBatch * queries * kHeads * dim, 0.7f);
-    k = waves(kBatch * keys * kHeads * dim, 1.3f);
-    v = waves(kBatch * keys * kHeads * value_dim, 2.1f);
+    q = wave(kBatch * queries * kHeads * dim, 0.7f);
+    k = wave(kBatch * keys * kHeads * dim, 1.3f);
+    v = wave(kBatch * keys * kHeads * value_dim, 2.1f);
     attention.batch = kBatch;
     attention.heads = kHeads;
     attention.kv_heads = kHeads;
@@ -114,7 +114,7 @@ TEST_CASE("attention adds masks of every way to broadcast") {
   constexpr std::int64_t kQueries = 21;
   constexpr std::int64_t kKeys = 37;
   AttentionCase one(kQueries, kKeys, 32, 32);
-  one.mask = waves(2 * 3 * kQueries * kKeys, 0.9f);
+  one.mask = wave(2 * 3 * kQueries * kKeys, 0.9f);
   for (int which = 0; which < 8; ++which) {
     CAPTURE(which);
     one.attention.mask = {one.mask.data(), {0, 0, 0, 1}};
