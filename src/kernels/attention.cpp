@@ -18,6 +18,7 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/exponential-inl.h"
 #include "kernels/product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,7 +56,7 @@ HWY_INLINE void soften_row(AttentionTile& tile, std::int64_t row, std::int64_t p
   for (std::int64_t i = 0; i < kPageTokens; i += lanes) {
     const auto score = hn::Load(d, scores + i);
     const auto weight =
-        hn::IfThenZeroElse(hn::Eq(score, hidden), hn::Exp(d, hn::Sub(score, shift)));
+        hn::IfThenZeroElse(hn::Eq(score, hidden), exponential(hn::Sub(score, shift)));
     hn::Store(weight, d, scores + i);
     total = hn::Add(total, weight);
   }

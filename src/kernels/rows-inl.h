@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-#include <hwy/contrib/math/math-inl.h>
+#include "kernels/exponential-inl.h"
 
 #if defined(QUERN_KERNELS_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUERN_KERNELS_ROWS_INL_H_
@@ -54,7 +54,7 @@ HWY_INLINE float sum_of_exponentials(const float* src, std::int64_t size, float 
   const auto shifts = hn::Set(d, shift);
   auto sums = hn::Zero(d);
   for_each_vector(size, [&](std::int64_t i, auto mask) {
-    const auto power = hn::Exp(d, hn::Sub(hn::MaskedLoad(mask, d, src + i), shifts));
+    const auto power = exponential(hn::Sub(hn::MaskedLoad(mask, d, src + i), shifts));
     sums = hn::Add(sums, hn::IfThenElseZero(mask, power));
     if (dst != nullptr) hn::BlendedStore(power, mask, d, dst + i);
   });

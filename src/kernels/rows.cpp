@@ -14,8 +14,7 @@
 
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
+#include "kernels/exponential-inl.h"
 #include "kernels/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -124,11 +123,10 @@ void silu_mul_range(const float* gate, const float* up, std::int64_t count, floa
   const Floats d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto one = hn::Set(d, 1.f);
-  const auto limit = hn::Set(d, 104.f);  // exp is infinite from 89 on, and defined up to here
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     const auto g = hn::LoadU(d, gate + i);
-    const auto silu = hn::Div(g, hn::Add(one, hn::Exp(d, hn::Min(hn::Neg(g), limit))));
+    const auto silu = hn::Div(g, hn::Add(one, exponential(hn::Neg(g))));
     hn::StoreU(hn::Mul(silu, hn::LoadU(d, up + i)), d, dst + i);
   }
   for (; i < count; ++i) dst[i] = gate[i] / (1.f + std::exp(-gate[i])) * up[i];

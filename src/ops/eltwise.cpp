@@ -80,6 +80,15 @@ bool run_reference(const EltwiseArgs& args) {
   return true;
 }
 
+bool run_kernel(const EltwiseArgs& args) {
+  const auto kernel = activation_kernel(args.function);
+  if (!kernel || args.src.dtype() != DType::f32 || !args.src.is_contiguous()) return false;
+  Tensor dst = args.dst;
+  kernels::activate(*kernel, args.src.data<float>().data(), nullptr, args.src.numel(),
+                    dst.mutable_data<float>().data());
+  return true;
+}
+
 bool run_onednn(const EltwiseArgs& args) {
   const DType dtype = args.src.dtype();
   if (dtype != DType::f32 && dtype != DType::bf16) return false;
@@ -94,13 +103,31 @@ bool run_onednn(const EltwiseArgs& args) {
   return true;
 }
 
-constexpr Implementation<EltwiseArgs> kEltwiseImplementations[] = {{"onednn", run_onednn},
-                                                                   {"reference", run_reference}};
+constexpr Implementation<EltwiseArgs> kEltwiseImplementations[] = {
+    {"kernel", run_kernel}, {"onednn", run_onednn}, {"reference", run_reference}};
 
 }  // namespace
 
 std::span<const Implementation<EltwiseArgs>> eltwise_implementations() {
   return kEltwiseImplementations;
+}
+
+std::optional<kernels::Activation> activation_kernel(Eltwise function) {
+  using kernels::Activation;
+  switch (function) {
+    case Eltwise::gelu_erf:
+      return Activation::gelu_erf;
+    case Eltwise::gelu_tanh:
+      return Activation::gelu_tanh;
+    case Eltwise::mish:
+      return Activation::mish;
+    case Eltwise::sigmoid:
+      return Activation::sigmoid;
+    case Eltwise::silu:
+      return Activation::silu;
+    default:
+      return std::nullopt;
+  }
 }
 
 Tensor eltwise(Eltwise function, const Tensor& x, float alpha, float beta) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "backend/operation.h"
+#include "kernels/activation.h"
 #include "ops/implementations.h"
 #include "quern/tensor.h"
 
@@ -17,6 +19,9 @@ struct EltwiseArgs {
 };
 
 std::span<const Implementation<EltwiseArgs>> eltwise_implementations();
+
+/// The kernel of ours for a function of f32.
+std::optional<kernels::Activation> activation_kernel(backend::Eltwise function);
 
 /// A floating function of each element.
 Tensor eltwise(backend::Eltwise function, const Tensor& x, float alpha = 0.f, float beta = 0.f);

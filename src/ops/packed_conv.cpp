@@ -10,6 +10,7 @@
 #include "ops/eltwise.h"
 #include "ops/prepared_cache.h"
 #include "ops/step_post_op.h"
+#include "ops/step_tail.h"
 #include "ops/window_loops.h"
 
 namespace quern::ops {
@@ -72,11 +73,31 @@ Layout operand_layout(const Tensor& operand, const Shape& dst) {
   return operand.shape() == dst ? Layout::channels_last : Layout::contiguous;
 }
 
+/// The tail of the steps, where the result is f32 and what is added lies as it does.
+std::optional<StepTail> tail_of(const ConvArgs& args, DType dtype) {
+  const auto tail = dtype == DType::f32 ? step_tail(args.conv.spec.steps) : std::nullopt;
+  const bool fits = !tail || !tail->adds || args.operands.back().shape() == args.dst.shape();
+  return fits ? tail : std::nullopt;
+}
+
+std::span<const Step> post_ops_of(const ConvArgs& args, DType dtype) {
+  const std::span<const Step> steps = args.conv.spec.steps;
+  const auto tail = tail_of(args, dtype);
+  return steps.first(tail ? tail->begin : steps.size());
+}
+
+/// What the tail adds, as the result lies.
+std::optional<Tensor> addend_of(const ConvArgs& args, const std::optional<StepTail>& tail,
+                                Layout layout) {
+  if (!tail || !tail->adds) return std::nullopt;
+  return in_layout(args.operands.back(), DType::f32, layout);
+}
+
 /// The operand of an `add` that lies just where the result goes.
 std::optional<std::size_t> summed_operand(const ConvArgs& args, DType dtype) {
   if (args.dst.dtype() != dtype || !is_channels_last(args.dst)) return std::nullopt;
   std::size_t used = 0;
-  for (const Step& step : args.conv.spec.steps) {
+  for (const Step& step : post_ops_of(args, dtype)) {
     if (!step.has_operand()) continue;
     const Tensor& operand = args.operands[used];
     const bool is_dst = operand.raw() == args.dst.raw() && operand.dtype() == dtype &&
@@ -93,7 +114,10 @@ bool run_onednn(const ConvArgs& args) {
   const Prepared packed = args.conv.prepared_for(args, dtype);
   if (!packed.operation) return false;
   const Tensor src = in_layout(args.src, dtype, Layout::channels_last);
-  const bool in_place = is_channels_last(args.dst) && args.dst.dtype() == dtype;
+  const auto tail = tail_of(args, dtype);
+  const auto addend = addend_of(args, tail, Layout::channels_last);
+  const bool in_place = is_channels_last(args.dst) && args.dst.dtype() == dtype &&
+                        !(addend && addend->raw() == args.dst.raw());
   const Tensor dst = in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), dtype);
   std::vector<Tensor> operands;
   std::vector<backend::Argument> arguments{
@@ -104,7 +128,7 @@ bool run_onednn(const ConvArgs& args) {
     arguments.push_back({Slot::bias, bias->raw()});
   }
   const auto summed = summed_operand(args, dtype);
-  for (std::size_t i = 0; i < args.operands.size(); ++i) {
+  for (std::size_t i = 0; i < args.operands.size() - (addend ? 1 : 0); ++i) {
     if (i == summed) continue;
     const Tensor& operand = args.operands[i];
     const DType stored = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
@@ -113,6 +137,7 @@ bool run_onednn(const ConvArgs& args) {
     arguments.push_back({static_cast<Slot>(slot), operands.back().raw()});
   }
   packed.operation->run(arguments);
+  if (tail) tail->run(dst, addend);
   if (!in_place) copy_into(dst, args.dst);
   return true;
 }
@@ -176,11 +201,12 @@ void apply_steps(const std::vector<Step>& steps, const std::vector<Tensor>& oper
 }
 
 /// Whether Winograd's algorithm, which multiplies less and moves more, is worth a try. Its kernels
-/// have no step but relu, and its weights take several products to pack.
+/// have no post-op but relu, and its weights take several products to pack.
 bool suits_winograd(const ConvArgs& args) {
   constexpr std::int64_t kPlaces = 128;  // of a channel: below this, reading weights takes longest
   constexpr std::int64_t kProducts = 10000000;  // below this, reorders take what it saves
   const ConvSpec& spec = args.conv.spec;
+  const std::span<const Step> steps = post_ops_of(args, DType::f32);
   const Shape& weight = args.conv.weight->shape();
   const auto is_one = [](std::int64_t value) { return value == 1; };
   const auto is_relu = [](const Step& step) {
@@ -190,8 +216,8 @@ bool suits_winograd(const ConvArgs& args) {
       spec.options.groups != 1 || weight.rank() != 4 || weight[2] != 3 || weight[3] != 3 ||
       weight[0] % 16 != 0 || weight[1] % 16 != 0 ||
       !std::ranges::all_of(args.conv.window.strides, is_one) ||
-      !std::ranges::all_of(args.conv.window.dilations, is_one) || spec.steps.size() > 1 ||
-      !std::ranges::all_of(spec.steps, is_relu))
+      !std::ranges::all_of(args.conv.window.dilations, is_one) || steps.size() > 1 ||
+      !std::ranges::all_of(steps, is_relu))
     return false;
   const std::int64_t places = args.dst.dim(2) * args.dst.dim(3);
   return places >= kPlaces && args.dst.dim(0) * places * weight.numel() >= kProducts;
@@ -203,12 +229,20 @@ bool run_winograd(const ConvArgs& args) {
   if (!packed.operation) return false;
   const Tensor src = Tensor::empty(args.src.shape());  // in blocks, as is dst
   const Tensor dst = Tensor::empty(args.dst.shape());
+  const auto tail = tail_of(args, DType::f32);
+  const auto addend = addend_of(args, tail, Layout::channels_last);
+  const bool in_place =
+      !tail || (is_channels_last(args.dst) && !(addend && addend->raw() == args.dst.raw()));
   copy_into_blocks(args.src, src);
   std::vector<backend::Argument> arguments{
       {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
   if (args.conv.spec.bias) arguments.push_back({Slot::bias, args.conv.spec.bias->raw()});
   packed.operation->run(arguments);
-  copy_from_blocks(dst, args.dst);
+  const Tensor result =
+      in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), DType::f32);
+  copy_from_blocks(dst, result);
+  if (tail) tail->run(result, addend);
+  if (!in_place) copy_into(result, args.dst);
   return true;
 }
 
@@ -258,7 +292,7 @@ backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype,
   if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
   const auto summed = summed_operand(args, dtype);
   std::size_t used = 0;
-  for (const Step& given : spec.steps) {
+  for (const Step& given : post_ops_of(args, dtype)) {
     PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
     if (!given.has_operand()) continue;
     const Tensor& operand = args.operands[used];
@@ -303,6 +337,11 @@ PackedConv::PackedConv(ConvSpec spec) {
     bias = bias.cast(bias.dtype() == DType::f64 ? DType::f64 : DType::f32).contiguous();
   }
   impl_ = std::move(impl);
+}
+
+std::size_t PackedConv::post_op_count() const {
+  const auto tail = step_tail(impl_->spec.steps);
+  return tail ? tail->begin : impl_->spec.steps.size();
 }
 
 PackedConv PackedConv::without_steps() const {

@@ -7,6 +7,7 @@
 #include "core/format.h"
 #include "ops/prepared_cache.h"
 #include "ops/step_post_op.h"
+#include "ops/step_tail.h"
 #include "quern/ops.h"
 
 namespace quern::ops {
@@ -31,8 +32,15 @@ struct PackedMatMul::Impl {
   std::shared_ptr<ConstantWeight> weight;
   mutable PreparedCache<MatMulSignature> prepared;
 
+  /// The tail of the steps, where the result is f32 and what is added has its shape.
+  std::optional<StepTail> tail_of(const MatMulSignature& wanted) const;
   backend::MatMulDesc describe(const MatMulSignature& wanted) const;
 };
+
+std::optional<StepTail> PackedMatMul::Impl::tail_of(const MatMulSignature& wanted) const {
+  const auto tail = wanted.dtype == DType::f32 ? step_tail(spec.steps) : std::nullopt;
+  return tail && tail->adds && !wanted.full_operands.back() ? std::nullopt : tail;
+}
 
 backend::MatMulDesc PackedMatMul::Impl::describe(const MatMulSignature& wanted) const {
   const std::int64_t in = weight->shape()[0];
@@ -44,8 +52,9 @@ backend::MatMulDesc PackedMatMul::Impl::describe(const MatMulSignature& wanted) 
                            .post_ops = {},
                            .packed_weights = true};
   if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {1, out}));
+  const auto tail = tail_of(wanted);
   std::size_t used = 0;
-  for (const Step& given : spec.steps) {
+  for (const Step& given : std::span(spec.steps).first(tail ? tail->begin : spec.steps.size())) {
     PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
     if (!given.has_operand()) continue;
     const bool full = wanted.full_operands[used++];
@@ -108,6 +117,14 @@ Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operand
     require(takes(x, operand), "matmul: operand {} {} does not fit the result {} {}",
             operand.dtype(), operand.shape(), x.dtype(), shape);
     wanted.full_operands.push_back(operand.rank() != 1 || shape.rank() == 1);
+  }
+  const auto tail = impl_->tail_of(wanted);
+  std::optional<Tensor> addend;
+  if (tail && tail->adds) {
+    addend = operands.back().contiguous();
+    operands = operands.first(operands.size() - 1);
+  }
+  for (const Tensor& operand : operands) {
     dense.push_back(operand.contiguous());
     const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(dense.size()) - 2;
     arguments.push_back({static_cast<Slot>(slot), dense.back().raw()});
@@ -120,6 +137,7 @@ Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operand
          impl_->weight->shape(), x.dtype());
   arguments.push_back({Slot::weights, prepared.weights.get()});
   prepared.operation->run(arguments);
+  if (tail) tail->run(dst, addend);
   return dst;
 }
 

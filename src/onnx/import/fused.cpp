@@ -97,10 +97,11 @@ class FusedConv final : public Kernel {
  private:
   static constexpr std::size_t kFirstOperand = 3;
 
-  /// What is added for the last time it is read, and lies as the result would: it becomes it.
+  /// What is added for the last time it is read, and lies as the result would: it becomes it,
+  /// where oneDNN adds it.
   std::optional<Tensor> spent_operand(const Inputs& in, const Shape& result) const {
     std::size_t input = kFirstOperand;
-    for (const Step& step : steps_) {
+    for (const Step& step : std::span(steps_).first(fused_.post_op_count())) {
       if (!step.has_operand()) continue;
       if (step.kind == Step::Kind::add && in.may_overwrite(input)) {
         const Tensor& operand = in[input];

@@ -1,0 +1,124 @@
+#include "kernels/activation.h"
+
+#include "core/parallel.h"
+#include "kernels/simd.h"
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/activation.cpp"
+#include <hwy/foreach_target.h>  // compiles what follows once for each target
+
+#include <hwy/highway.h>
+
+#include "kernels/exponential-inl.h"
+#include "kernels/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::kernels::HWY_NAMESPACE {
+
+using Floats = hn::ScalableTag<float>;
+using FloatVec = hn::Vec<Floats>;
+
+/// Coefficients of a polynomial, the highest power's first.
+template <std::size_t size>
+HWY_INLINE FloatVec polynomial(FloatVec x, const float (&coefficients)[size]) {
+  const Floats d;
+  FloatVec sum = hn::Set(d, coefficients[0]);
+  for (std::size_t i = 1; i < size; ++i) sum = hn::MulAdd(sum, x, hn::Set(d, coefficients[i]));
+  return sum;
+}
+
+/// x / (1 + exp(-slope * x)).
+HWY_INLINE FloatVec gated(FloatVec x, FloatVec slope) {
+  const Floats d;
+  return hn::Div(x, hn::Add(hn::Set(d, 1.f), exponential(hn::Neg(hn::Mul(slope, x)))));
+}
+
+/// max(x, 0) - |x| times the normal distribution beyond |x|, which is exp(-x² / 2) times a
+/// quotient of polynomials: least errors of the product up to 14, where it is 1e-42.
+HWY_INLINE FloatVec gelu_erf(FloatVec x) {
+  constexpr float kAbove[] = {0.0128266076f, 0.100834951f, 0.327976644f, 0.499999911f};
+  constexpr float kBelow[] = {0.0321726985f, 0.252139926f, 0.861685693f, 1.45383453f, 1.f};
+  const Floats d;
+  const FloatVec half = hn::Set(d, 0.5f);
+  const FloatVec size = hn::Abs(x);
+  const FloatVec near = hn::Min(size, hn::Set(d, 14.f));
+  const FloatVec density = exponential(hn::Neg(hn::Mul(hn::Mul(near, half), near)));
+  const FloatVec beyond = hn::Div(polynomial(near, kAbove), polynomial(near, kBelow));
+  const FloatVec above = hn::MulAdd(x, half, hn::Mul(size, half));
+  return hn::NegMulAdd(hn::Mul(near, density), beyond, above);
+}
+
+template <Activation function>
+HWY_INLINE FloatVec value_of(FloatVec x) {
+  const Floats d;
+  const FloatVec one = hn::Set(d, 1.f);
+  if constexpr (function == Activation::silu) {
+    return gated(x, one);
+  } else if constexpr (function == Activation::sigmoid) {
+    return hn::Div(one, hn::Add(one, exponential(hn::Neg(x))));
+  } else if constexpr (function == Activation::gelu_erf) {
+    return gelu_erf(x);
+  } else if constexpr (function == Activation::gelu_tanh) {
+    constexpr float kSlope = 1.59576912f;  // sqrt(8 / pi)
+    const FloatVec cubic = hn::Set(d, kSlope * 0.044715f);
+    return gated(x, hn::MulAdd(hn::Mul(x, x), cubic, hn::Set(d, kSlope)));
+  } else {
+    static_assert(function == Activation::mish);
+    // tanh(log(1 + e)) = n / (n + 2), n = e * (e + 2); 1 from 20 on.
+    const FloatVec two = hn::Set(d, 2.f);
+    const FloatVec e = exponential(hn::Min(x, hn::Set(d, 20.f)));
+    const FloatVec n = hn::Mul(e, hn::Add(e, two));
+    return hn::Mul(x, hn::Div(n, hn::Add(n, two)));
+  }
+}
+
+template <Activation function>
+void activate_range(const float* src, const float* addend, std::int64_t count, float* dst) {
+  const Floats d;
+  for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
+    FloatVec y = value_of<function>(hn::MaskedLoad(mask, d, src + i));
+    if (addend != nullptr) y = hn::Add(y, hn::MaskedLoad(mask, d, addend + i));
+    hn::BlendedStore(y, mask, d, dst + i);
+  });
+}
+
+void activate_by(Activation function, const float* src, const float* addend, std::int64_t count,
+                 float* dst) {
+  switch (function) {
+    case Activation::gelu_erf:
+      return activate_range<Activation::gelu_erf>(src, addend, count, dst);
+    case Activation::gelu_tanh:
+      return activate_range<Activation::gelu_tanh>(src, addend, count, dst);
+    case Activation::mish:
+      return activate_range<Activation::mish>(src, addend, count, dst);
+    case Activation::sigmoid:
+      return activate_range<Activation::sigmoid>(src, addend, count, dst);
+    case Activation::silu:
+      return activate_range<Activation::silu>(src, addend, count, dst);
+  }
+}
+
+}  // namespace quern::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace quern::kernels {
+namespace {
+HWY_EXPORT(activate_by);
+}  // namespace
+
+void activate(Activation function, const float* src, const float* addend, std::int64_t count,
+              float* dst) {
+  constexpr std::int64_t kGrain = 16384;  // floats worth a thread's while
+  settle_targets();
+  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(activate_by)
+    (function, src + begin, addend == nullptr ? nullptr : addend + begin, end - begin, dst + begin);
+  });
+}
+
+}  // namespace quern::kernels
+
+#endif  // HWY_ONCE

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+namespace quern::kernels {
+
+/// Functions of one float that take an exponential, which oneDNN's post-ops are slow at.
+enum class Activation { gelu_erf, gelu_tanh, mish, sigmoid, silu };
+
+/// dst = function(src) + addend, over `count` floats; null: nothing is added. dst may be src or
+/// addend. NaN of NaN; a function is off by at most 1e-6 of its size plus 1e-7.
+void activate(Activation function, const float* src, const float* addend, std::int64_t count,
+              float* dst);
+
+}  // namespace quern::kernels

@@ -1,0 +1,94 @@
+#include "ops/step_tail.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "backend/prepared.h"
+#include "ops/packed_conv.h"
+#include "ops/packed_matmul.h"
+#include "quern/ops.h"
+
+namespace quern {
+namespace {
+
+using Kind = ops::Step::Kind;
+
+/// silu(x * scale) + addend, in f64.
+Tensor tailed(const Tensor& x, const Tensor& scale, const Tensor& addend) {
+  const Tensor scaled = ops::mul(x.cast(DType::f64), scale.cast(DType::f64));
+  return ops::add(ops::silu(scaled), addend.cast(DType::f64));
+}
+
+const std::vector<ops::Step> kTailed{{Kind::mul}, {Kind::silu}, {Kind::add}};
+
+}  // namespace
+
+TEST_CASE("the tail of steps is a function that takes an exponential, and a sum after it") {
+  const auto begin = [](const std::vector<ops::Step>& steps) {
+    const auto tail = ops::step_tail(steps);
+    return tail ? static_cast<int>(tail->begin) + (tail->adds ? 10 : 0) : -1;
+  };
+  CHECK(begin({}) == -1);
+  CHECK(begin({{Kind::add}}) == -1);
+  CHECK(begin({{Kind::relu}, {Kind::add}}) == -1);
+  CHECK(begin({{Kind::silu}, {Kind::mul}}) == -1);
+  CHECK(begin({{Kind::silu}}) == 0);
+  CHECK(begin({{Kind::add}, {Kind::gelu_erf}}) == 1);
+  CHECK(begin(kTailed) == 11);
+}
+
+TEST_CASE("a convolution takes the tail of its steps in every implementation and layout") {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+    for (const Shape& kernel : {Shape{64, 48, 3, 3}, Shape{13, 48, 1, 1}}) {
+      CAPTURE(to_string(dtype));
+      CAPTURE(to_string(kernel));
+      const std::int64_t pad = kernel[2] / 2;
+      const Tensor x = hashed_tensor(1, {2, 48, 15, 17}, dtype);
+      const Tensor scale = hashed_tensor(3, {1, kernel[0], 1, 1}, dtype);
+      ops::ConvSpec spec{.weight = hashed_tensor(2, kernel, dtype),
+                         .options = {.pads_begin = {pad, pad}, .pads_end = {pad, pad}}};
+      const Tensor product =
+          ops::conv(x.cast(DType::f64), spec.weight.cast(DType::f64), {}, spec.options);
+      spec.steps = kTailed;
+      const ops::PackedConv conv(spec);
+      for (const Shape& added : {product.shape(), Shape{1, kernel[0], 1, 1}}) {
+        const Tensor addend = hashed_tensor(4, added, dtype);
+        const Tensor expected = tailed(product, scale, addend).cast(dtype);
+        for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
+          const Tensor src = ops::in_layout(x, dtype, layout);
+          for (const bool in_place : {false, true}) {
+            if (in_place && added != product.shape()) continue;
+            for (const auto& implementation : ops::conv_implementations()) {
+              CAPTURE(std::string(implementation.name));
+              const Tensor dst = ops::empty_in(layout, product.shape(), dtype);
+              if (in_place) ops::copy_into(addend, dst);
+              if (!implementation.run({conv.impl(), src, dst, {scale, in_place ? dst : addend}}))
+                continue;
+              const std::string wrong = difference(dst.contiguous(), expected, 48 * 9);
+              CHECK_MESSAGE(wrong.empty(), wrong);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a product takes the tail of its steps") {
+  const Tensor x = hashed_tensor(1, {3, 7, 48}, DType::f32);
+  const Tensor weight = hashed_tensor(2, {48, 37}, DType::f32);
+  const Tensor scale = hashed_tensor(3, {37}, DType::f32);
+  const Tensor product = ops::matmul(x.cast(DType::f64), weight.cast(DType::f64));
+  const ops::PackedMatMul packed({.weight = weight, .steps = kTailed});
+  for (const Shape& added : {product.shape(), Shape{37}}) {
+    const Tensor addend = hashed_tensor(4, added, DType::f32);
+    const std::vector<Tensor> operands{scale, addend};
+    const std::string wrong =
+        difference(packed(x, operands), tailed(product, scale, addend).cast(DType::f32), 48);
+    CHECK_MESSAGE(wrong.empty(), wrong);
+  }
+}
+
+}  // namespace quern
