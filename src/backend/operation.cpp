@@ -46,19 +46,20 @@ struct MemoryDeleter {
 };
 using Memory = std::unique_ptr<std::remove_pointer_t<dnnl_memory_t>, MemoryDeleter>;
 
-// The scratch of the largest operation that this thread has run; operations of a thread follow
-// one another, so they share it.
-void* thread_scratch(std::size_t bytes) {
+// Where buffers come from a source, one of them. Else that of the largest operation that this
+// thread has run; operations of a thread follow one another, so they share it.
+std::shared_ptr<std::byte> scratch_of(std::size_t bytes) {
   thread_local std::shared_ptr<std::byte> scratch;
   thread_local std::size_t capacity = 0;
+  if (bytes == 0) return nullptr;
+  if (has_buffer_source()) return allocate_buffer(bytes);
   if (bytes > capacity) {
-    const BufferScope heap(nullptr);
     scratch.reset();
     capacity = 0;
     scratch = allocate_buffer(bytes);
     capacity = bytes;
   }
-  return scratch.get();
+  return scratch;
 }
 
 void check(dnnl_status_t status, std::string_view what) {
@@ -208,7 +209,8 @@ void Operation::run(std::span<const Argument> arguments) const {
   }
   if (given != expected)
     fail(ErrorCode::internal, "operation: {} arguments given, {} expected", given, expected);
-  if (impl_->scratch_bytes > 0) binding->point(expected, thread_scratch(impl_->scratch_bytes));
+  const std::shared_ptr<std::byte> scratch = scratch_of(impl_->scratch_bytes);
+  if (scratch) binding->point(expected, scratch.get());
   check(dnnl_primitive_execute(impl_->primitive.get(), thread_stream().get(), binding->count,
                                binding->arguments.data()),
         "execution");

@@ -10,6 +10,10 @@ namespace quern {
 /// RuntimeOptions::memory_limit. The last owner frees it. Throws: `out_of_memory`.
 std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes);
 
+/// The same from the system itself, unless it is small: with the last owner it goes back there and
+/// leaves no hole in the heap. Slow where it is done again and again.
+std::shared_ptr<std::byte> allocate_pages(std::size_t bytes);
+
 /// Somewhere else to take the buffers of a thread from.
 class BufferSource {
  public:
@@ -30,6 +34,9 @@ class BufferScope {
  private:
   BufferSource* before_;
 };
+
+/// Whether this thread's buffers come from a source, which makes short-lived ones cheap.
+bool has_buffer_source() noexcept;
 
 /// Bytes that live buffers hold now.
 std::int64_t buffer_bytes_in_use() noexcept;

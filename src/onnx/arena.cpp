@@ -26,7 +26,7 @@ struct BufferRecorder::Log {
 BufferRecorder::BufferRecorder() : log_(std::make_shared<Log>()) {}
 
 std::shared_ptr<std::byte> BufferRecorder::allocate(std::size_t bytes) {
-  std::shared_ptr<std::byte> buffer = allocate_buffer(bytes);
+  std::shared_ptr<std::byte> buffer = allocate_pages(bytes);
   const std::size_t place = log_->events.size();
   log_->events.push_back(
       {bytes, log_->steps - 1, log_->clock++, std::numeric_limits<std::int64_t>::max()});

@@ -203,6 +203,8 @@ void apply_steps(const std::vector<Step>& steps, const std::vector<Tensor>& oper
 /// Whether Winograd's algorithm, which multiplies less and moves more, is worth a try. Its kernels
 /// have no post-op but relu, and its weights take several products to pack.
 bool suits_winograd(const ConvArgs& args) {
+  constexpr std::int64_t kChannels =
+      32;                                // below this, so do transforms, which take most memory too
   constexpr std::int64_t kPlaces = 128;  // of a channel: below this, reading weights takes longest
   constexpr std::int64_t kProducts = 10000000;  // below this, reorders take what it saves
   const ConvSpec& spec = args.conv.spec;
@@ -214,7 +216,7 @@ bool suits_winograd(const ConvArgs& args) {
   };
   if (args.src.dtype() != DType::f32 || spec.runs_once || spec.transposed ||
       spec.options.groups != 1 || weight.rank() != 4 || weight[2] != 3 || weight[3] != 3 ||
-      weight[0] % 16 != 0 || weight[1] % 16 != 0 ||
+      weight[0] % 16 != 0 || weight[1] % 16 != 0 || std::min(weight[0], weight[1]) < kChannels ||
       !std::ranges::all_of(args.conv.window.strides, is_one) ||
       !std::ranges::all_of(args.conv.window.dilations, is_one) || steps.size() > 1 ||
       !std::ranges::all_of(steps, is_relu))
