@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <new>
 #include <utility>
@@ -38,11 +39,21 @@ std::size_t pages_of(std::size_t bytes) {
 }
 
 /// Whole huge pages, where the system gives them on request: a page fault and an entry of the TLB
-/// for 512 pages.
+/// for 512 pages. The host of a virtual machine may have taken back what was free for a while, huge
+/// pages first, and then the first touch of each takes milliseconds: one such ends the asking.
 void ask_for_huge_pages([[maybe_unused]] std::byte* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef MADV_HUGEPAGE
-  if (data != nullptr && bytes >= kHugePage)
-    ::madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kSlow = std::chrono::milliseconds(1);  // to clear one takes a tenth of it
+  static std::atomic<bool> are_slow{false};
+  if (data == nullptr || bytes < kHugePage || are_slow.load(std::memory_order_relaxed)) return;
+  const std::size_t whole = bytes / kHugePage * kHugePage;
+  ::madvise(data, whole, MADV_HUGEPAGE);
+  const Clock::time_point start = Clock::now();
+  *static_cast<volatile std::byte*>(data) = std::byte{0};
+  if (Clock::now() - start < kSlow) return;
+  are_slow.store(true, std::memory_order_relaxed);
+  ::madvise(data, whole, MADV_NOHUGEPAGE);
 #endif
 }
 
