@@ -1,7 +1,10 @@
 #include "kernels/activation.h"
 
+#include <algorithm>
+
 #include "core/parallel.h"
 #include "kernels/simd.h"
+#include "kernels/simd_decode.h"
 #include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -106,16 +109,41 @@ HWY_AFTER_NAMESPACE();
 
 namespace quern::kernels {
 namespace {
+
 HWY_EXPORT(activate_by);
+
+constexpr std::int64_t kGrain = 16384;  // elements worth a thread's while
+
+void widen(const BFloat16* src, std::int64_t count, float* dst) {
+  widen_to_f32(DType::bf16, reinterpret_cast<const std::byte*>(src), dst, count);
+}
+
 }  // namespace
 
 void activate(Activation function, const float* src, const float* addend, std::int64_t count,
               float* dst) {
-  constexpr std::int64_t kGrain = 16384;  // floats worth a thread's while
   settle_targets();
   parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(activate_by)
     (function, src + begin, addend == nullptr ? nullptr : addend + begin, end - begin, dst + begin);
+  });
+}
+
+void activate(Activation function, const BFloat16* src, const BFloat16* addend, std::int64_t count,
+              BFloat16* dst) {
+  constexpr std::int64_t kPiece = 1024;  // stays in the first cache
+  settle_targets();
+  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    float values[kPiece];
+    float added[kPiece];
+    for (std::int64_t i = begin; i < end; i += kPiece) {
+      const std::int64_t size = std::min(kPiece, end - i);
+      widen(src + i, size, values);
+      if (addend != nullptr) widen(addend + i, size, added);
+      HWY_DYNAMIC_DISPATCH(activate_by)
+      (function, values, addend == nullptr ? nullptr : added, size, values);
+      round_to_bf16(values, dst + i, size);
+    }
   });
 }
 

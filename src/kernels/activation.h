@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "quern/dtype.h"
+
 namespace quern::kernels {
 
 /// Functions of one float that take an exponential, which oneDNN's post-ops are slow at.
@@ -11,5 +13,8 @@ enum class Activation { gelu_erf, gelu_tanh, mish, sigmoid, silu };
 /// addend. NaN of NaN; a function is off by at most 1e-6 of its size plus 1e-7.
 void activate(Activation function, const float* src, const float* addend, std::int64_t count,
               float* dst);
+/// The same in f32 for each element, rounded at the end.
+void activate(Activation function, const BFloat16* src, const BFloat16* addend, std::int64_t count,
+              BFloat16* dst);
 
 }  // namespace quern::kernels

@@ -73,31 +73,31 @@ Layout operand_layout(const Tensor& operand, const Shape& dst) {
   return operand.shape() == dst ? Layout::channels_last : Layout::contiguous;
 }
 
-/// The tail of the steps, where the result is f32 and what is added lies as it does.
-std::optional<StepTail> tail_of(const ConvArgs& args, DType dtype) {
-  const auto tail = dtype == DType::f32 ? step_tail(args.conv.spec.steps) : std::nullopt;
+/// The tail of the steps, where what is added lies as the result does.
+std::optional<StepTail> tail_of(const ConvArgs& args) {
+  const auto tail = step_tail(args.conv.spec.steps);
   const bool fits = !tail || !tail->adds || args.operands.back().shape() == args.dst.shape();
   return fits ? tail : std::nullopt;
 }
 
-std::span<const Step> post_ops_of(const ConvArgs& args, DType dtype) {
+std::span<const Step> post_ops_of(const ConvArgs& args) {
   const std::span<const Step> steps = args.conv.spec.steps;
-  const auto tail = tail_of(args, dtype);
+  const auto tail = tail_of(args);
   return steps.first(tail ? tail->begin : steps.size());
 }
 
 /// What the tail adds, as the result lies.
 std::optional<Tensor> addend_of(const ConvArgs& args, const std::optional<StepTail>& tail,
-                                Layout layout) {
+                                DType dtype) {
   if (!tail || !tail->adds) return std::nullopt;
-  return in_layout(args.operands.back(), DType::f32, layout);
+  return in_layout(args.operands.back(), dtype, Layout::channels_last);
 }
 
 /// The operand of an `add` that lies just where the result goes.
 std::optional<std::size_t> summed_operand(const ConvArgs& args, DType dtype) {
   if (args.dst.dtype() != dtype || !is_channels_last(args.dst)) return std::nullopt;
   std::size_t used = 0;
-  for (const Step& step : post_ops_of(args, dtype)) {
+  for (const Step& step : post_ops_of(args)) {
     if (!step.has_operand()) continue;
     const Tensor& operand = args.operands[used];
     const bool is_dst = operand.raw() == args.dst.raw() && operand.dtype() == dtype &&
@@ -114,8 +114,8 @@ bool run_onednn(const ConvArgs& args) {
   const Prepared packed = args.conv.prepared_for(args, dtype);
   if (!packed.operation) return false;
   const Tensor src = in_layout(args.src, dtype, Layout::channels_last);
-  const auto tail = tail_of(args, dtype);
-  const auto addend = addend_of(args, tail, Layout::channels_last);
+  const auto tail = tail_of(args);
+  const auto addend = addend_of(args, tail, dtype);
   const bool in_place = is_channels_last(args.dst) && args.dst.dtype() == dtype &&
                         !(addend && addend->raw() == args.dst.raw());
   const Tensor dst = in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), dtype);
@@ -208,7 +208,7 @@ bool suits_winograd(const ConvArgs& args) {
   constexpr std::int64_t kPlaces = 128;  // of a channel: below this, reading weights takes longest
   constexpr std::int64_t kProducts = 10000000;  // below this, reorders take what it saves
   const ConvSpec& spec = args.conv.spec;
-  const std::span<const Step> steps = post_ops_of(args, DType::f32);
+  const std::span<const Step> steps = post_ops_of(args);
   const Shape& weight = args.conv.weight->shape();
   const auto is_one = [](std::int64_t value) { return value == 1; };
   const auto is_relu = [](const Step& step) {
@@ -231,8 +231,8 @@ bool run_winograd(const ConvArgs& args) {
   if (!packed.operation) return false;
   const Tensor src = Tensor::empty(args.src.shape());  // in blocks, as is dst
   const Tensor dst = Tensor::empty(args.dst.shape());
-  const auto tail = tail_of(args, DType::f32);
-  const auto addend = addend_of(args, tail, Layout::channels_last);
+  const auto tail = tail_of(args);
+  const auto addend = addend_of(args, tail, DType::f32);
   const bool in_place =
       !tail || (is_channels_last(args.dst) && !(addend && addend->raw() == args.dst.raw()));
   copy_into_blocks(args.src, src);
@@ -294,7 +294,7 @@ backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype,
   if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
   const auto summed = summed_operand(args, dtype);
   std::size_t used = 0;
-  for (const Step& given : post_ops_of(args, dtype)) {
+  for (const Step& given : post_ops_of(args)) {
     PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
     if (!given.has_operand()) continue;
     const Tensor& operand = args.operands[used];

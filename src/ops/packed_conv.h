@@ -40,8 +40,8 @@ class PackedConv {
   void run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands = {}) const;
   Tensor operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands = {}) const;
 
-  /// How many of the steps, from the first on, are part of the product in f32: an operand of those
-  /// that follow gains nothing from being dst.
+  /// How many of the steps, from the first on, are part of the product: an operand of those that
+  /// follow gains nothing from being dst.
   std::size_t post_op_count() const;
 
   /// The same without its steps; shares the packed weights.

@@ -32,13 +32,13 @@ struct PackedMatMul::Impl {
   std::shared_ptr<ConstantWeight> weight;
   mutable PreparedCache<MatMulSignature> prepared;
 
-  /// The tail of the steps, where the result is f32 and what is added has its shape.
+  /// The tail of the steps, where what is added has the result's shape.
   std::optional<StepTail> tail_of(const MatMulSignature& wanted) const;
   backend::MatMulDesc describe(const MatMulSignature& wanted) const;
 };
 
 std::optional<StepTail> PackedMatMul::Impl::tail_of(const MatMulSignature& wanted) const {
-  const auto tail = wanted.dtype == DType::f32 ? step_tail(spec.steps) : std::nullopt;
+  const auto tail = step_tail(spec.steps);
   return tail && tail->adds && !wanted.full_operands.back() ? std::nullopt : tail;
 }
 

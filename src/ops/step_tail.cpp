@@ -5,11 +5,22 @@
 
 namespace quern::ops {
 
+namespace {
+
+template <class T>
+void activate(kernels::Activation function, Tensor dst, const std::optional<Tensor>& addend) {
+  T* data = static_cast<T*>(dst.mutable_raw());
+  const T* added = addend ? static_cast<const T*>(addend->raw()) : nullptr;
+  kernels::activate(function, data, added, dst.numel(), data);
+}
+
+}  // namespace
+
 void StepTail::run(const Tensor& dst, const std::optional<Tensor>& addend) const {
-  Tensor result = dst;
-  auto* data = static_cast<float*>(result.mutable_raw());
-  kernels::activate(function, data, addend ? static_cast<const float*>(addend->raw()) : nullptr,
-                    dst.numel(), data);
+  if (dst.dtype() == DType::f32)
+    activate<float>(function, dst, addend);
+  else
+    activate<BFloat16>(function, dst, addend);
 }
 
 std::optional<StepTail> step_tail(const std::vector<Step>& steps) {

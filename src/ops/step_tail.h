@@ -18,7 +18,7 @@ struct StepTail {
   kernels::Activation function;
   bool adds;  ///< the last of the operands
 
-  /// dst = function(dst) + addend, both f32 and lying alike without gaps.
+  /// dst = function(dst) + addend, both f32 or bf16 and lying alike without gaps.
   void run(const Tensor& dst, const std::optional<Tensor>& addend) const;
 };
 

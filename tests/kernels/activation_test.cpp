@@ -64,6 +64,32 @@ TEST_CASE("activations are those of f64, at every size") {
   }
 }
 
+TEST_CASE("activations of bf16 are those of f32, rounded") {
+  for (const Activation function : kActivations) {
+    CAPTURE(static_cast<int>(function));
+    for (const std::int64_t size : {1, 17, 1023, 1025, 40001}) {
+      CAPTURE(size);
+      std::vector<BFloat16> src, addend;
+      std::vector<float> wide, wide_addend;
+      for (std::int64_t i = 0; i < size; ++i) {
+        const auto at = static_cast<float>(i);
+        src.push_back(BFloat16(9.f * std::sin(at)));
+        addend.push_back(BFloat16(std::cos(at)));
+        wide.push_back(src.back());
+        wide_addend.push_back(addend.back());
+      }
+      on_each_target([&] {
+        std::vector<float> want(wide.size());
+        activate(function, wide.data(), wide_addend.data(), size, want.data());
+        std::vector<BFloat16> got = src;
+        activate(function, got.data(), addend.data(), size, got.data());
+        for (std::size_t i = 0; i < want.size(); ++i)
+          REQUIRE(static_cast<float>(got[i]) == static_cast<float>(BFloat16(want[i])));
+      });
+    }
+  }
+}
+
 TEST_CASE("activations of what is far from 0, and of none") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
