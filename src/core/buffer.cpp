@@ -18,8 +18,16 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
-// allocate_pages takes less from the heap, and all where the address sanitizer watches its ends.
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __SANITIZE_ADDRESS__
+#define QUERN_HEAP_IS_WATCHED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define QUERN_HEAP_IS_WATCHED
+#endif
+#endif
+
+// allocate_pages takes less from the heap, and all where the address sanitizer watches it.
+#ifdef QUERN_HEAP_IS_WATCHED
 constexpr std::size_t kMapped = SIZE_MAX;
 #else
 constexpr std::size_t kMapped = std::size_t{1} << 17;
