@@ -78,11 +78,10 @@ HWY_INLINE FloatVec value_of(FloatVec x) {
 
 template <Activation function>
 void activate_range(const float* src, const float* addend, std::int64_t count, float* dst) {
-  const Floats d;
   for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
-    FloatVec y = value_of<function>(hn::MaskedLoad(mask, d, src + i));
-    if (addend != nullptr) y = hn::Add(y, hn::MaskedLoad(mask, d, addend + i));
-    hn::BlendedStore(y, mask, d, dst + i);
+    FloatVec y = value_of<function>(load(mask, src + i));
+    if (addend != nullptr) y = hn::Add(y, load(mask, addend + i));
+    store(y, mask, dst + i);
   });
 }
 

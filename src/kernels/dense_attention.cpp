@@ -43,9 +43,9 @@ HWY_INLINE void finish_scores(float* scores, float scale, const float* mask, std
   const hn::ScalableTag<float> d;
   const auto scales = hn::Set(d, scale);
   for_each_vector(keys, [&](std::int64_t i, auto lanes) {
-    auto score = hn::Mul(hn::MaskedLoad(lanes, d, scores + i), scales);
-    if (mask != nullptr) score = hn::Add(score, hn::MaskedLoad(lanes, d, mask + i));
-    hn::BlendedStore(score, lanes, d, scores + i);
+    auto score = hn::Mul(load(lanes, scores + i), scales);
+    if (mask != nullptr) score = hn::Add(score, load(lanes, mask + i));
+    store(score, lanes, scores + i);
   });
 }
 
@@ -94,7 +94,7 @@ HWY_INLINE void scale_row(const float* src, std::int64_t count, float factor, fl
   const hn::ScalableTag<float> d;
   const auto factors = hn::Set(d, factor);
   for_each_vector(count, [&](std::int64_t i, auto lanes) {
-    hn::BlendedStore(hn::Mul(hn::MaskedLoad(lanes, d, src + i), factors), lanes, d, dst + i);
+    store(hn::Mul(load(lanes, src + i), factors), lanes, dst + i);
   });
 }
 

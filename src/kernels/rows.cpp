@@ -47,23 +47,22 @@ void layer_norm_row(const float* src, std::int64_t size, const float* scale, con
                     float epsilon, float* dst) {
   const Floats d;
   auto sums = hn::Zero(d);
-  for_each_vector(size, [&](std::int64_t i, auto mask) {
-    sums = hn::Add(sums, hn::MaskedLoad(mask, d, src + i));
-  });
+  for_each_vector(size,
+                  [&](std::int64_t i, auto mask) { sums = hn::Add(sums, load(mask, src + i)); });
   const auto count = static_cast<float>(size);
   const auto mean = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, sums)) / count);
   auto squares = hn::Zero(d);
   for_each_vector(size, [&](std::int64_t i, auto mask) {
-    const auto x = hn::IfThenElseZero(mask, hn::Sub(hn::MaskedLoad(mask, d, src + i), mean));
+    const auto x = keep(mask, hn::Sub(load(mask, src + i), mean), hn::Zero(d));
     squares = hn::MulAdd(x, x, squares);
   });
   const float variance = hn::GetLane(hn::SumOfLanes(d, squares)) / count;
   const auto factor = hn::Set(d, 1.f / std::sqrt(variance + epsilon));
   for_each_vector(size, [&](std::int64_t i, auto mask) {
-    auto x = hn::Mul(hn::Sub(hn::MaskedLoad(mask, d, src + i), mean), factor);
-    if (scale != nullptr) x = hn::Mul(x, hn::MaskedLoad(mask, d, scale + i));
-    if (shift != nullptr) x = hn::Add(x, hn::MaskedLoad(mask, d, shift + i));
-    hn::BlendedStore(x, mask, d, dst + i);
+    auto x = hn::Mul(hn::Sub(load(mask, src + i), mean), factor);
+    if (scale != nullptr) x = hn::Mul(x, load(mask, scale + i));
+    if (shift != nullptr) x = hn::Add(x, load(mask, shift + i));
+    store(x, mask, dst + i);
   });
 }
 
@@ -78,13 +77,13 @@ void softmax_row(const float* src, std::int64_t size, bool logarithm, float* dst
     const auto shifts = hn::Set(d, shift);
     const auto logarithms = hn::Set(d, std::log(sum_of_exponentials(src, size, shift, nullptr)));
     for_each_vector(size, [&](std::int64_t i, auto mask) {
-      const auto x = hn::Sub(hn::MaskedLoad(mask, d, src + i), shifts);
-      hn::BlendedStore(hn::Sub(x, logarithms), mask, d, dst + i);
+      const auto x = hn::Sub(load(mask, src + i), shifts);
+      store(hn::Sub(x, logarithms), mask, dst + i);
     });
   } else {
     const auto factor = hn::Set(d, 1.f / sum_of_exponentials(src, size, shift, dst));
     for_each_vector(size, [&](std::int64_t i, auto mask) {
-      hn::BlendedStore(hn::Mul(hn::MaskedLoad(mask, d, dst + i), factor), mask, d, dst + i);
+      store(hn::Mul(load(mask, dst + i), factor), mask, dst + i);
     });
   }
 }

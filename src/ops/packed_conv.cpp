@@ -20,7 +20,7 @@ struct ConvSignature {
   Shape src;
   DType dtype;
   std::vector<std::pair<DType, Shape>> operands;
-  std::optional<std::size_t> summed;  // the operand that is the result's own memory
+  bool sums;  // the first step adds what lies in the result's own memory
   bool winograd;
   bool operator==(const ConvSignature&) const = default;
 };
@@ -93,19 +93,15 @@ std::optional<Tensor> addend_of(const ConvArgs& args, const std::optional<StepTa
   return in_layout(args.operands.back(), dtype, Layout::channels_last);
 }
 
-/// The operand of an `add` that lies just where the result goes.
-std::optional<std::size_t> summed_operand(const ConvArgs& args, DType dtype) {
-  if (args.dst.dtype() != dtype || !is_channels_last(args.dst)) return std::nullopt;
-  std::size_t used = 0;
-  for (const Step& step : post_ops_of(args)) {
-    if (!step.has_operand()) continue;
-    const Tensor& operand = args.operands[used];
-    const bool is_dst = operand.raw() == args.dst.raw() && operand.dtype() == dtype &&
-                        operand.shape() == args.dst.shape() && is_channels_last(operand);
-    if (is_dst && step.kind == Step::Kind::add) return used;
-    ++used;
-  }
-  return std::nullopt;
+/// Whether the first step adds what lies just where the result goes. oneDNN's kernels for AVX2 take
+/// a sum before all other post-ops only.
+bool sums_dst(const ConvArgs& args, DType dtype) {
+  const std::span<const Step> steps = post_ops_of(args);
+  if (steps.empty() || steps.front().kind != Step::Kind::add) return false;
+  const Tensor& operand = args.operands.front();
+  return args.dst.dtype() == dtype && is_channels_last(args.dst) &&
+         operand.raw() == args.dst.raw() && operand.dtype() == dtype &&
+         operand.shape() == args.dst.shape() && is_channels_last(operand);
 }
 
 bool run_onednn(const ConvArgs& args) {
@@ -116,8 +112,11 @@ bool run_onednn(const ConvArgs& args) {
   const Tensor src = in_layout(args.src, dtype, Layout::channels_last);
   const auto tail = tail_of(args);
   const auto addend = addend_of(args, tail, dtype);
+  const std::span<const Tensor> all(args.operands);
+  const std::span<const Tensor> apart = all.subspan(sums_dst(args, dtype) ? 1 : 0);
+  const auto is_dst = [&](const Tensor& operand) { return operand.raw() == args.dst.raw(); };
   const bool in_place = is_channels_last(args.dst) && args.dst.dtype() == dtype &&
-                        !(addend && addend->raw() == args.dst.raw());
+                        std::ranges::none_of(apart, is_dst);
   const Tensor dst = in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), dtype);
   std::vector<Tensor> operands;
   std::vector<backend::Argument> arguments{
@@ -127,10 +126,7 @@ bool run_onednn(const ConvArgs& args) {
     bias = bias->cast(DType::f32);
     arguments.push_back({Slot::bias, bias->raw()});
   }
-  const auto summed = summed_operand(args, dtype);
-  for (std::size_t i = 0; i < args.operands.size() - (addend ? 1 : 0); ++i) {
-    if (i == summed) continue;
-    const Tensor& operand = args.operands[i];
+  for (const Tensor& operand : apart.first(apart.size() - (addend ? 1 : 0))) {
     const DType stored = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
     operands.push_back(in_layout(operand, stored, operand_layout(operand, dst.shape())));
     const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(operands.size()) - 1;
@@ -269,7 +265,7 @@ std::int64_t operand_count(const std::vector<Step>& steps) {
 }  // namespace
 
 Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype, bool winograd) const {
-  ConvSignature wanted{args.src.shape(), dtype, {}, summed_operand(args, dtype), winograd};
+  ConvSignature wanted{args.src.shape(), dtype, {}, sums_dst(args, dtype), winograd};
   for (const Tensor& operand : args.operands)
     wanted.operands.emplace_back(operand.dtype(), operand.shape());
   return prepared_.find_or_prepare(wanted, *weight, dtype, [&] {
@@ -292,13 +288,13 @@ backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype,
   for (int axis = 0; axis < output_padding.rank(); ++axis)
     desc.window.pads_end[axis] -= output_padding[axis];
   if (spec.bias) desc.bias.push_back(backend::dense_desc(DType::f32, {channels_out()}));
-  const auto summed = summed_operand(args, dtype);
+  const bool sums = sums_dst(args, dtype);
   std::size_t used = 0;
   for (const Step& given : post_ops_of(args)) {
     PostOp& step = desc.post_ops.emplace_back(to_post_op(given));
     if (!given.has_operand()) continue;
     const Tensor& operand = args.operands[used];
-    if (used++ == summed) {
+    if (used++ == 0 && sums) {
       step = PostOp::sum();
       continue;
     }
@@ -339,11 +335,6 @@ PackedConv::PackedConv(ConvSpec spec) {
     bias = bias.cast(bias.dtype() == DType::f64 ? DType::f64 : DType::f32).contiguous();
   }
   impl_ = std::move(impl);
-}
-
-std::size_t PackedConv::post_op_count() const {
-  const auto tail = step_tail(impl_->spec.steps);
-  return tail ? tail->begin : impl_->spec.steps.size();
 }
 
 PackedConv PackedConv::without_steps() const {

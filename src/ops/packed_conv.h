@@ -35,14 +35,10 @@ class PackedConv {
   /// Of the result for a source of `src`. Throws: `invalid_argument`.
   Shape result_shape(const Shape& src) const;
   /// dst = steps(conv(src) + bias). `dst` of src's dtype, in either layout; sources in other
-  /// layouts are copied. `operands`: one for each step that has one, broadcasting to dst; that of
-  /// an `add` may be dst itself, which is then summed in place.
+  /// layouts are copied. `operands`: one for each step that has one, broadcasting to dst; one may
+  /// be dst itself, to which the product is added in place where the first step says so.
   void run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands = {}) const;
   Tensor operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands = {}) const;
-
-  /// How many of the steps, from the first on, are part of the product: an operand of those that
-  /// follow gains nothing from being dst.
-  std::size_t post_op_count() const;
 
   /// The same without its steps; shares the packed weights.
   PackedConv without_steps() const;

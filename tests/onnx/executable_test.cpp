@@ -114,6 +114,13 @@ TEST_CASE("a residual read for the last time becomes the sum, one that is needed
     needed.outputs.push_back(residual);
     CHECK(buffers(needed) == buffers(graph.maker.graph) + 1);
   }
+  SUBCASE("added after a function, which no kernel sums in place") {
+    Residual graph;
+    const auto residual = graph.maker.node("Exp", {graph.convolve(2)});
+    const auto relu = graph.maker.node("LeakyRelu", {graph.convolve(3)});
+    graph.maker.output(graph.maker.node("Neg", {graph.maker.node("Add", {relu, residual})}));
+    check_residual(graph);
+  }
   SUBCASE("read later") {
     Residual graph;
     const auto residual = graph.convolve(2);

@@ -137,20 +137,23 @@ TEST_CASE("a packed convolution adds what lies where its result goes") {
       const Tensor other = hashed_tensor(5, {13, 1, 1}, dtype);
       ops::ConvSpec spec{.weight = hashed_tensor(2, kernel, dtype),
                          .options = {.pads_begin = {pad, pad}, .pads_end = {pad, pad}}};
-      spec.steps = {{Kind::add}, {Kind::relu}, {Kind::mul}};
-      const ops::PackedConv conv(spec);
-      for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
-        const std::vector<Tensor> apart{residual, other};
-        const Tensor expected = conv(x, layout, apart);
-        for (const auto& implementation : ops::conv_implementations()) {
-          const Tensor place = ops::empty_in(layout, residual.shape(), dtype);
-          ops::copy_into(residual, place);
-          const ops::ConvArgs args{conv.impl(), x, place, {place, other.reshape({1, 13, 1, 1})}};
-          if (!implementation.run(args)) continue;
-          CAPTURE(std::string(implementation.name));
-          const std::string wrong =
-              difference(place.contiguous(), expected.contiguous(), kernel.numel() / 13);
-          CHECK_MESSAGE(wrong.empty(), wrong);
+      for (const bool first : {true, false}) {
+        spec.steps = {
+            {first ? Kind::add : Kind::relu}, {first ? Kind::relu : Kind::add}, {Kind::mul}};
+        const ops::PackedConv conv(spec);
+        for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
+          const std::vector<Tensor> apart{residual, other};
+          const Tensor expected = conv(x, layout, apart);
+          for (const auto& implementation : ops::conv_implementations()) {
+            const Tensor place = ops::empty_in(layout, residual.shape(), dtype);
+            ops::copy_into(residual, place);
+            const ops::ConvArgs args{conv.impl(), x, place, {place, other.reshape({1, 13, 1, 1})}};
+            if (!implementation.run(args)) continue;
+            CAPTURE(std::string(implementation.name));
+            const std::string wrong =
+                difference(place.contiguous(), expected.contiguous(), kernel.numel() / 13);
+            CHECK_MESSAGE(wrong.empty(), wrong);
+          }
         }
       }
     }

@@ -97,21 +97,15 @@ class FusedConv final : public Kernel {
  private:
   static constexpr std::size_t kFirstOperand = 3;
 
-  /// What is added for the last time it is read, and lies as the result would: it becomes it,
-  /// where oneDNN adds it.
+  /// What is added first, for the last time it is read, and lies as the result would: it becomes
+  /// it.
   std::optional<Tensor> spent_operand(const Inputs& in, const Shape& result) const {
-    std::size_t input = kFirstOperand;
-    for (const Step& step : std::span(steps_).first(fused_.post_op_count())) {
-      if (!step.has_operand()) continue;
-      if (step.kind == Step::Kind::add && in.may_overwrite(input)) {
-        const Tensor& operand = in[input];
-        if (operand.shape() == result && operand.dtype() == in[0].dtype() &&
-            ops::is_channels_last(operand))
-          return operand;
-      }
-      ++input;
-    }
-    return std::nullopt;
+    if (steps_.empty() || steps_.front().kind != Step::Kind::add) return std::nullopt;
+    if (!in.may_overwrite(kFirstOperand)) return std::nullopt;
+    const Tensor& operand = in[kFirstOperand];
+    const bool fits = operand.shape() == result && operand.dtype() == in[0].dtype() &&
+                      ops::is_channels_last(operand);
+    return fits ? std::optional(operand) : std::nullopt;
   }
 
   static ops::ConvSpec with_steps(ops::ConvSpec spec, std::vector<Step> steps) {
