@@ -73,6 +73,11 @@ Layout operand_layout(const Tensor& operand, const Shape& dst) {
   return operand.shape() == dst ? Layout::channels_last : Layout::contiguous;
 }
 
+/// Beside a product in f32, oneDNN's kernels for AVX2 read operands of bf16 wrongly.
+DType operand_dtype(const Tensor& operand, DType computed) {
+  return computed == DType::bf16 && operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
+}
+
 /// The tail of the steps, where what is added lies as the result does.
 std::optional<StepTail> tail_of(const ConvArgs& args) {
   const auto tail = step_tail(args.conv.spec.steps);
@@ -127,8 +132,8 @@ bool run_onednn(const ConvArgs& args) {
     arguments.push_back({Slot::bias, bias->raw()});
   }
   for (const Tensor& operand : apart.first(apart.size() - (addend ? 1 : 0))) {
-    const DType stored = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
-    operands.push_back(in_layout(operand, stored, operand_layout(operand, dst.shape())));
+    operands.push_back(
+        in_layout(operand, operand_dtype(operand, dtype), operand_layout(operand, dst.shape())));
     const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(operands.size()) - 1;
     arguments.push_back({static_cast<Slot>(slot), operands.back().raw()});
   }
@@ -299,7 +304,7 @@ backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype,
       continue;
     }
     step.operand = describe_in(operand_layout(operand, args.dst.shape()), operand);
-    step.operand.dtype = operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
+    step.operand.dtype = operand_dtype(operand, dtype);
   }
   return desc;
 }
