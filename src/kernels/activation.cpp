@@ -101,6 +101,13 @@ void activate_by(Activation function, const float* src, const float* addend, std
   }
 }
 
+void silu_mul_range(const float* gate, const float* up, std::int64_t count, float* dst) {
+  for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
+    const FloatVec silu = value_of<Activation::silu>(load(mask, gate + i));
+    store(hn::Mul(silu, load(mask, up + i)), mask, dst + i);
+  });
+}
+
 }  // namespace quern::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -110,6 +117,7 @@ namespace quern::kernels {
 namespace {
 
 HWY_EXPORT(activate_by);
+HWY_EXPORT(silu_mul_range);
 
 constexpr std::int64_t kGrain = 16384;  // elements worth a thread's while
 
@@ -143,6 +151,13 @@ void activate(Activation function, const BFloat16* src, const BFloat16* addend, 
       (function, values, addend == nullptr ? nullptr : added, size, values);
       round_to_bf16(values, dst + i, size);
     }
+  });
+}
+
+void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst) {
+  settle_targets();
+  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(silu_mul_range)(gate + begin, up + begin, end - begin, dst + begin);
   });
 }
 

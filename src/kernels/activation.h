@@ -17,4 +17,7 @@ void activate(Activation function, const float* src, const float* addend, std::i
 void activate(Activation function, const BFloat16* src, const BFloat16* addend, std::int64_t count,
               BFloat16* dst);
 
+/// dst = silu(gate) * up, over `count` floats; dst may be either source.
+void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst);
+
 }  // namespace quern::kernels

@@ -16,8 +16,6 @@
 
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include "kernels/exponential-inl.h"
 #include "kernels/product-inl.h"
 

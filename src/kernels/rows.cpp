@@ -14,7 +14,6 @@
 
 #include <hwy/highway.h>
 
-#include "kernels/exponential-inl.h"
 #include "kernels/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -118,19 +117,6 @@ void sum_group(const float* src, std::int64_t rows, std::int64_t size, float fac
   }
 }
 
-void silu_mul_range(const float* gate, const float* up, std::int64_t count, float* dst) {
-  const Floats d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto one = hn::Set(d, 1.f);
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto g = hn::LoadU(d, gate + i);
-    const auto silu = hn::Div(g, hn::Add(one, exponential(hn::Neg(g))));
-    hn::StoreU(hn::Mul(silu, hn::LoadU(d, up + i)), d, dst + i);
-  }
-  for (; i < count; ++i) dst[i] = gate[i] / (1.f + std::exp(-gate[i])) * up[i];
-}
-
 }  // namespace quern::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -141,7 +127,6 @@ namespace {
 
 HWY_EXPORT(layer_norm_row);
 HWY_EXPORT(rms_norm_row);
-HWY_EXPORT(silu_mul_range);
 HWY_EXPORT(softmax_row);
 HWY_EXPORT(sum_group);
 
@@ -190,13 +175,6 @@ void sum_rows(const float* src, std::int64_t rows, std::int64_t size, std::int64
       HWY_DYNAMIC_DISPATCH(sum_group)
       (src + i * group * size, std::min(group, rows - i * group), size, factor, dst + i * size);
     }
-  });
-}
-
-void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst) {
-  settle_targets();
-  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(silu_mul_range)(gate + begin, up + begin, end - begin, dst + begin);
   });
 }
 

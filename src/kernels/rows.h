@@ -22,7 +22,4 @@ void softmax(const float* src, std::int64_t rows, std::int64_t size, bool logari
 void sum_rows(const float* src, std::int64_t rows, std::int64_t size, std::int64_t group,
               float factor, float* dst);
 
-/// dst = gate / (1 + exp(-gate)) * up, over `count` floats; dst may be either source.
-void silu_mul(const float* gate, const float* up, std::int64_t count, float* dst);
-
 }  // namespace quern::kernels

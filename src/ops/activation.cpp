@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/rows.h"
+#include "kernels/activation.h"
 #include "ops/elements.h"
 #include "ops/eltwise.h"
 #include "ops/wrapping.h"
