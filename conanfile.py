@@ -32,6 +32,7 @@ class QuernConan(ConanFile):
         self.requires("highway/[>=1.0.3 <2]")
         self.requires("pcre2/[>=10.40 <11]")
         self.requires("utf8proc/[>=2.8 <3]")
+        self.requires("eigen/[>=3.4 <6]", visible=False)
         self.requires("nlohmann_json/[>=3.10 <4]", visible=False)
         self.requires("protozero/[>=1.7 <2]", visible=False)
         self.requires("stb/cci.20240531", visible=False)

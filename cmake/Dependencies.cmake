@@ -1,15 +1,21 @@
 # The libraries that quern links, each used by the one folder that src/README.md names. Installed
-# beside quernConfig.cmake too: who links the static library finds them by these same lines.
+# beside quernConfig.cmake too: who links the static library finds them by these same lines, and what to
+# do without one is for the file that includes this to say.
 
-# quern_need(FOUND what package): says what is missing, and which Debian package has it.
-function(quern_need found what package)
-  if(NOT found)
-    message(FATAL_ERROR "quern needs ${what}, which was not found: on Debian, apt-get install ${package}")
+# quern_need(FOUND what package): where it is not, ends the file that calls, and leaves in QUERN_MISSING what
+# it needs, and which Debian package has it.
+macro(quern_need found what package)
+  set(quern_found "${found}")
+  if(NOT quern_found)
+    set(QUERN_MISSING "quern needs ${what}, which was not found: on Debian, apt-get install ${package}")
+    return()
   endif()
-endfunction()
+endmacro()
+unset(QUERN_MISSING)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
-find_package(Threads REQUIRED)
+find_package(Threads QUIET)
+quern_need("${Threads_FOUND}" "POSIX threads" libc6-dev)
 
 find_package(fmt CONFIG QUIET)
 quern_need("${fmt_FOUND}" "fmt" libfmt-dev)

@@ -4,6 +4,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "quern/export.h"
+
 namespace quern {
 
 template <class Signature>
