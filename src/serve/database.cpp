@@ -4,6 +4,9 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <mutex>
+
 #include "serve/error.h"
 
 namespace quern::serve {
@@ -44,8 +47,13 @@ struct Reset {
   }
 };
 
+/// Makes an empty file, readable by its owner only, where there is none. One that exists is not
+/// opened: to close it would end all locks that this process has on it, SQLite's too. Hence one
+/// caller at a time: nobody has locks on a new file before it is closed here.
 void make_private(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file >= 0) ::close(file);  // where it cannot be made, SQLite says why
 }
 
@@ -72,7 +80,9 @@ Bytes Row::bytes(int column) const {
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
 void Database::Close::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
-Database::Database(const std::string& path) : Database(path, path, false) {}
+// A whole path is none of the names that mean something else to SQLite, such as ":memory:".
+Database::Database(const std::string& path)
+    : Database(path, std::filesystem::absolute(path).string(), false) {}
 
 Database Database::in_memory(const std::string& name) {
   return {"in memory", "file:/" + name + "?vfs=memdb", true};
@@ -82,8 +92,8 @@ Database::Database(const std::string& name, const std::string& uri, bool in_memo
     : name_(name), in_memory_(in_memory) {
   if (!in_memory) make_private(uri);
   sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                    SQLITE_OPEN_EXRESCODE | (in_memory ? SQLITE_OPEN_URI : 0);
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                    (in_memory ? SQLITE_OPEN_URI | SQLITE_OPEN_CREATE : 0);
   const int code = sqlite3_open_v2(uri.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);
   if (handle == nullptr) fail(ErrorCode::out_of_memory, "ledger \"{}\": no memory", name_);

@@ -60,7 +60,9 @@ class Parameter {
 /// `unsupported` for a disk that is full, broken, read-only, or locked for more than 5 s.
 class Database {
  public:
-  /// Opens a file, and makes it, readable by its owner only, where there is none.
+  /// Opens a file, and makes it, readable by its owner only, where there is none. What SQLite keeps
+  /// beside it is as private. While a process has connections to a file, nothing else in it may
+  /// open that file: POSIX ends a process's locks on a file when it closes any descriptor of it.
   explicit Database(const std::string& path);
 
   /// Opens a database in memory, shared by all of this process that open the same name; gone with

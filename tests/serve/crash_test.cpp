@@ -1,8 +1,11 @@
 #ifdef QUERN_PROGRAM
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -10,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/program.h"
 #include "quern/serve/accounts.h"
 #include "serve/running_server.h"
 #include "serve/schema.h"
@@ -23,8 +27,10 @@ using Json = nlohmann::json;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kKills = 10;
+constexpr int kRounds = 10;
 #else
 constexpr int kKills = 200;
+constexpr int kRounds = 200;
 #endif
 constexpr int kClients = 4;
 constexpr int kTokens = 3;
@@ -38,7 +44,8 @@ struct Shop {
            {"threads", 1},
            {"models", {{{"name", "story"}, {"path", std::filesystem::absolute(kModelPath)}}}},
            {"plans",
-            {{"pro", {{"billing", "pay_as_you_go"}, {"prices", {{"per_thousand_calls", 1}}}}}}}}
+            {{"pro", {{"billing", "pay_as_you_go"}, {"prices", {{"per_thousand_calls", 1}}}}},
+             {"voucher", {{"billing", "prepaid"}, {"prices", {{"per_thousand_calls", 1}}}}}}}}
           .dump());
   std::string key =
       "Authorization: Bearer " + Accounts(Config::load(config)).create("acme", "pro").key + "\r\n";
@@ -54,9 +61,8 @@ struct Shop {
 };
 
 /// The id of a request whose answer came to its end; empty where it broke off.
-std::string read_finished(RawClient& client, bool stream) {
-  const std::string answer =
-      stream ? client.read_until("[DONE]\n\n\r\n0\r\n\r\n") : client.read_response();
+std::string read_finished(RawClient& client, bool stream, std::string& answer) {
+  answer = stream ? client.read_until("[DONE]\n\n\r\n0\r\n\r\n") : client.read_response();
   const bool whole = answer.starts_with("HTTP/1.1 200") &&
                      answer.ends_with(stream ? "[DONE]\n\n\r\n0\r\n\r\n" : "}");
   if (!whole) return {};
@@ -64,27 +70,31 @@ std::string read_finished(RawClient& client, bool stream) {
   return answer.substr(at, answer.find("\r\n", at) - at);
 }
 
-/// Asks on connections that are kept, until the server is killed after that many answers.
-std::set<std::string> ask_until_killed(ServerProcess& server, const Shop& shop, unsigned answers) {
+/// Asks on connections that are kept, counting the answers, until `work` is done, and then kills
+/// the server. Gives the ids of the requests whose answers came to their end.
+std::set<std::string> ask_until_killed(ServerProcess& server, const Shop& shop,
+                                       const std::function<void(std::atomic<unsigned>&)>& work) {
   std::array<std::vector<std::string>, kClients> finished;
   std::atomic<unsigned> count{0};
+  std::atomic<bool> killed{false};
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < kClients; ++i) {
     auto client = std::make_shared<RawClient>(server.port());
     threads.emplace_back([&, i, client] {
       const bool stream = i % 2 == 0;
+      std::string answer;
       while (client->send(shop.request(stream))) {
-        std::string id = read_finished(*client, stream);
+        std::string id = read_finished(*client, stream, answer);
         if (id.empty()) break;
         finished[i].push_back(std::move(id));
         ++count;
         count.notify_all();
       }
-      count = answers;
-      count.notify_all();
+      CHECK_MESSAGE(killed, "an answer broke off: ", answer);
     });
   }
-  for (unsigned seen = count; seen < answers; seen = count) count.wait(seen);
+  work(count);
+  killed = true;
   server.send(SIGKILL);
   for (std::thread& thread : threads) thread.join();
   std::set<std::string> all;
@@ -92,18 +102,8 @@ std::set<std::string> ask_until_killed(ServerProcess& server, const Shop& shop, 
   return all;
 }
 
-}  // namespace
-
-TEST_CASE("a server killed 200 times under load loses no finished request and bills none twice") {
-  const Shop shop;
-  std::set<std::string> finished;
-  std::mt19937 random(7);
-  for (int i = 0; i < kKills; ++i) {
-    ServerProcess server(shop.config);
-    finished.merge(ask_until_killed(server, shop, random() % 20));
-  }
-  REQUIRE(finished.size() > kKills * 5);
-
+/// Each of them has one row, all rows add up, and the file is sound.
+void check_ledger(const Shop& shop, const std::set<std::string>& finished) {
   Database database = open_ledger(shop.folder.path("usage.db"));
   std::set<std::string> recorded;
   database.query("SELECT id FROM requests", {},
@@ -119,6 +119,84 @@ TEST_CASE("a server killed 200 times under load loses no finished request and bi
   CHECK(database.value("SELECT min(completion_tokens) FROM requests WHERE finish_reason = "
                        "'length'") == kTokens);
   database.query("PRAGMA integrity_check", {}, [](const Row& row) { CHECK(row.text(0) == "ok"); });
+}
+
+/// Whether a server takes a key.
+bool works(const ServerProcess& server, const std::string& key) {
+  RawClient client(server.port());
+  client.send(http("GET", "/v1/models", {}, "Authorization: Bearer " + key + "\r\n"));
+  return client.read_response().starts_with("HTTP/1.1 200");
+}
+
+/// What a run of `quern keys` or `quern usage` prints.
+std::string print(const Shop& shop, const std::string& arguments) {
+  const Run result = run(arguments + " --config " + shop.config);
+  CHECK_MESSAGE(result.exit_code == 0, arguments, ": ", result.err);
+  return result.out.substr(0, result.out.find('\n'));
+}
+
+/// Every subcommand once: opens an account, and leaves it a key that works and one that does not.
+std::pair<std::string, std::string> keep_house(const Shop& shop, const std::string& name) {
+  const std::string first = print(shop, "keys create --plan voucher --credit 1 --name " + name);
+  const std::string second = print(shop, "keys rotate --grace 1h " + name);
+  print(shop, "keys credit " + name + " 2.5");
+  print(shop, "keys revoke " + first.substr(0, first.rfind('_')));
+  print(shop, "keys list");
+  print(shop, "usage");
+  return {second, first};
+}
+
+}  // namespace
+
+TEST_CASE("a server killed 200 times under load loses no finished request and bills none twice") {
+  const Shop shop;
+  std::set<std::string> finished;
+  std::mt19937 random(7);
+  for (int i = 0; i < kKills; ++i) {
+    ServerProcess server(shop.config);
+    std::atomic<bool> killed{false};
+    std::thread beside([&] {
+      while (!killed) print(shop, "keys list");
+    });
+    finished.merge(ask_until_killed(server, shop, [&](std::atomic<unsigned>& count) {
+      const unsigned answers = random() % 20;
+      for (unsigned seen = count; seen < answers; seen = count) count.wait(seen);
+    }));
+    killed = true;
+    beside.join();
+  }
+  REQUIRE(finished.size() > kKills * 5);
+  check_ledger(shop, finished);
+}
+
+TEST_CASE("keys and usage run beside a server under load, and a kill costs neither rows nor keys") {
+  const Shop shop;
+  std::array<std::vector<std::pair<std::string, std::string>>, 2> keys;
+  std::set<std::string> finished;
+  {
+    ServerProcess server(shop.config);
+    finished = ask_until_killed(server, shop, [&](std::atomic<unsigned>&) {
+      std::vector<std::thread> clerks;
+      for (std::size_t clerk = 0; clerk < keys.size(); ++clerk) {
+        clerks.emplace_back([&, clerk] {
+          for (int i = 0; i < kRounds / static_cast<int>(keys.size()); ++i) {
+            keys[clerk].push_back(keep_house(shop, fmt::format("a{}.{}", clerk, i)));
+            CHECK(works(server, keys[clerk].back().first));
+            CHECK_FALSE(works(server, keys[clerk].back().second));
+          }
+        });
+      }
+      for (std::thread& thread : clerks) thread.join();
+    });
+  }
+  REQUIRE(finished.size() > kRounds);
+  check_ledger(shop, finished);
+  const ServerProcess again(shop.config);
+  for (const auto& of_clerk : keys) {
+    CHECK(std::ranges::all_of(of_clerk, [&](const auto& pair) {
+      return works(again, pair.first) && !works(again, pair.second);
+    }));
+  }
 }
 
 TEST_CASE("SIGTERM lets answers end, takes no more requests, and bills what was answered") {

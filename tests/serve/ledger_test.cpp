@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -91,6 +94,45 @@ TEST_CASE("an entry is in the file, whole, when its ticket has been waited for")
         CHECK(row.integer(10) == 150'000);
       });
   CHECK(rows == 1);
+}
+
+TEST_CASE("a ledger's files are its owner's alone, whatever the process would give others") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  const mode_t before = umask(0);
+  Ledger ledger(path, "EUR", "");
+  CHECK(ledger.record(entry("a")).wait());
+  umask(before);
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    CAPTURE(suffix);
+    struct stat status {};
+    REQUIRE(stat((path + suffix).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+  }
+}
+
+TEST_CASE("another connection of the process takes no lock from those that there are") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  Database first = open_ledger(path);
+  const Transaction writing(first);
+  { open_ledger(path); }
+  // Whether another process may write: POSIX locks do not stop their owner.
+  const pid_t child = fork();
+  if (child == 0) {
+    int rc = 1;
+    try {
+      Database other = open_ledger(path);
+      other.run_script("PRAGMA busy_timeout = 1");
+      Transaction refused(other);
+    } catch (const Error&) {
+      rc = 0;
+    }
+    _exit(rc);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("an id is recorded once, whatever comes with it later") {

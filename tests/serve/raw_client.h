@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -76,7 +77,10 @@ class RawClient {
  private:
   bool read_more() {
     std::array<char, 65536> buffer;
-    const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    ssize_t got = 0;
+    do {  // with a timeout, any signal ends it, one that nobody handles too
+      got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    } while (got < 0 && errno == EINTR);
     if (got <= 0) return false;
     received_.append(buffer.data(), static_cast<std::size_t>(got));
     return true;

@@ -71,7 +71,9 @@ struct RequestLimits {
   std::int64_t idle_seconds = 60;          ///< a silent connection is closed
 };
 
-/// All of a service. Where `plans` is empty, no key is asked for, nothing is limited or billed, and
+/// All of a service. The process that serves must not open the ledger's file by other means, not
+/// even to copy it: POSIX ends all locks that a process has on a file when it closes any descriptor
+/// of it. Other processes may. Where `plans` is empty, no key is asked for, nothing is limited or billed, and
 /// the server binds loopback addresses only.
 struct Config {
   std::string host = "127.0.0.1";
