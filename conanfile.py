@@ -15,8 +15,9 @@ class QuernConan(ConanFile):
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
     options = {"shared": [True, False], "fPIC": [True, False], "cli": [True, False],
-               "serve": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "cli": False, "serve": False}
+               "serve": [True, False], "image_formats": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "cli": False, "serve": False,
+                       "image_formats": True}
     implements = ["auto_shared_fpic"]
     exports_sources = "CMakeLists.txt", "cmake/*", "include/*", "src/*", "LICENSE"
 
@@ -35,7 +36,12 @@ class QuernConan(ConanFile):
         self.requires("eigen/[>=3.4 <6]", visible=False)
         self.requires("nlohmann_json/[>=3.10 <4]", visible=False)
         self.requires("protozero/[>=1.7 <2]", visible=False)
-        self.requires("stb/cci.20240531", visible=False)
+        self.requires("libjpeg-turbo/[>=2.1 <4]")
+        self.requires("libpng/[>=1.6.39 <2]")
+        if self.options.image_formats:
+            self.requires("libwebp/[>=1.2.4 <2]")
+            self.requires("libtiff/[>=4.5 <5]")
+            self.requires("openjpeg/[>=2.5 <3]")
         if self.options.cli:
             self.requires("cli11/[>=2.1 <3]", visible=False)
         if self.options.serve:
@@ -55,6 +61,8 @@ class QuernConan(ConanFile):
         toolchain.cache_variables["QUERN_BUILD_SERVE"] = bool(self.options.serve)
         toolchain.cache_variables["QUERN_BUILD_TESTS"] = False
         toolchain.cache_variables["QUERN_BUILD_EXAMPLES"] = False
+        for image_format in ("WEBP", "TIFF", "JPEG2000"):
+            toolchain.cache_variables[f"QUERN_{image_format}"] = bool(self.options.image_formats)
         toolchain.generate()
 
     def build(self):
@@ -69,7 +77,10 @@ class QuernConan(ConanFile):
     def package_info(self):
         core = self.cpp_info.components["core"]
         core.libs = ["quern"]
-        core.requires = ["fmt::fmt", "highway::highway", "pcre2::pcre2", "utf8proc::utf8proc"]
+        core.requires = ["fmt::fmt", "highway::highway", "pcre2::pcre2", "utf8proc::utf8proc",
+                         "libjpeg-turbo::libjpeg-turbo", "libpng::libpng"]
+        if self.options.image_formats:
+            core.requires += ["libwebp::libwebp", "libtiff::libtiff", "openjpeg::openjpeg"]
         core.system_libs = ["dnnl", "gomp", "pthread"]
         core.set_property("cmake_target_name", "quern::quern")
         if self.options.serve:

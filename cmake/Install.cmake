@@ -55,8 +55,15 @@ function(quern_install target)
     install(FILES ${PROJECT_SOURCE_DIR}/cmake/Dependencies.cmake DESTINATION ${package_dir}
             RENAME quernDependencies.cmake ${where})
   endif()
+  set(image_modules "")
+  foreach(format IN LISTS QUERN_IMAGE_FORMATS)
+    foreach(module IN LISTS quern_modules_${format})
+      string(REPLACE ">=" " >= " module ${module})
+      list(APPEND image_modules ${module})
+    endforeach()
+  endforeach()
   quern_install_pc(${target} quern DESCRIPTION ${PROJECT_DESCRIPTION}
-                   REQUIRES_PRIVATE fmt libhwy libpcre2-8 libutf8proc
+                   REQUIRES_PRIVATE fmt libhwy libpcre2-8 libutf8proc libjpeg libpng ${image_modules}
                    LIBS_PRIVATE -ldnnl -lgomp -pthread WHERE ${where})
   install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} ${where})
 endfunction()

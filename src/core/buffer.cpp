@@ -9,6 +9,7 @@
 #include <new>
 #include <utility>
 
+#include "core/counted_bytes.h"
 #include "core/error.h"
 #include "core/runtime.h"
 
@@ -95,9 +96,7 @@ std::byte* map_pages(std::size_t bytes) noexcept {
 
 void unmap_pages(std::byte* data, std::size_t bytes) noexcept { ::munmap(data, pages_of(bytes)); }
 
-/// Memory of `bytes` from `take`, counted until `give_back` has it.
-template <auto take, auto give_back>
-std::shared_ptr<std::byte> counted(std::size_t bytes) {
+void count(std::size_t bytes) {
   if (bytes > kMostBytes)
     fail(ErrorCode::out_of_memory, "allocate: {} bytes do not fit in memory", bytes);
   const auto size = static_cast<std::int64_t>(bytes);
@@ -109,14 +108,24 @@ std::shared_ptr<std::byte> counted(std::size_t bytes) {
          "allocate: {} bytes pass the memory limit of {} bytes ({} in use)", bytes, limit,
          total - size);
   }
+}
+
+void count_off(std::size_t bytes) noexcept {
+  bytes_in_use.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+}
+
+/// Memory of `bytes` from `take`, counted until `give_back` has it.
+template <auto take, auto give_back>
+std::shared_ptr<std::byte> counted(std::size_t bytes) {
+  count(bytes);
   std::byte* data = take(bytes);
   if (data == nullptr) {
-    bytes_in_use.fetch_sub(size, std::memory_order_relaxed);
+    count_off(bytes);
     fail(ErrorCode::out_of_memory, "allocate: no memory for {} bytes", bytes);
   }
   return {data, [bytes](std::byte* memory) {
             give_back(memory, bytes);
-            bytes_in_use.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+            count_off(bytes);
           }};
 }
 
@@ -135,6 +144,11 @@ std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
 std::shared_ptr<std::byte> allocate_pages(std::size_t bytes) {
   return bytes < kMapped ? counted<take, release>(bytes) : counted<map_pages, unmap_pages>(bytes);
 }
+
+CountedBytes::CountedBytes(std::size_t bytes) : bytes_(static_cast<std::int64_t>(bytes)) {
+  count(bytes);
+}
+CountedBytes::~CountedBytes() { count_off(static_cast<std::size_t>(bytes_)); }
 
 BufferScope::BufferScope(BufferSource* source) noexcept
     : before_(std::exchange(buffer_source, source)) {}

@@ -1,116 +1,151 @@
-#include <cstdlib>
-#include <limits>
-#include <memory>
+#include <algorithm>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/format.h"
+#include "ops/image/formats.h"
 #include "quern/ops/image.h"
-
-namespace {
-
-/// No image of 2^26 pixels needs more at once: a file that unpacks to more is malformed.
-constexpr std::size_t kMostBytes = std::size_t{1} << 30;
-
-/// All zeros, which pixels stay that a file cut short does not have.
-void* bounded_malloc(std::size_t size) {
-  return size > kMostBytes ? nullptr : std::calloc(1, size);
-}
-void* bounded_realloc(void* data, std::size_t size) {
-  return size > kMostBytes ? nullptr : std::realloc(data, size);
-}
-
-}  // namespace
-
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_ONLY_BMP
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
-#define STBI_ONLY_PNM
-#define STBI_NO_STDIO
-#define STBI_MALLOC(size) bounded_malloc(size)
-#define STBI_REALLOC(data, size) bounded_realloc(data, size)
-#define STBI_FREE(data) std::free(data)
-#include <stb_image.h>
 
 namespace quern::ops {
 namespace {
 
-constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
-constexpr std::int64_t kMostPixelsOfAByte = 1032 * 8;  // deflate's best, of one bit each
+using namespace std::string_view_literals;
+using image::FileBytes;
 
-/// The luma of `rgb` [height, width, 3], in the fixed point that Pillow has.
-Tensor luma(const Tensor& rgb) {
-  Tensor grey = Tensor::empty({rgb.dim(0), rgb.dim(1), 1}, DType::u8);
-  const auto from = rgb.data<std::uint8_t>();
-  const auto to = grey.mutable_data<std::uint8_t>();
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    const auto channel = [&](std::size_t c) { return std::uint32_t{from[3 * i + c]}; };
-    to[i] = static_cast<std::uint8_t>(
-        (19595 * channel(0) + 38470 * channel(1) + 7471 * channel(2) + 0x8000) >> 16);
-  }
-  return grey;
-}
+/// Null where the build found no library for it.
+using ImageDecoder = Tensor (*)(FileBytes);
 
-/// `rgb` with each pixel's channels the other way round.
-Tensor reversed(const Tensor& rgb) {
-  Tensor bgr = Tensor::empty(rgb.shape(), DType::u8);
-  const auto from = rgb.data<std::uint8_t>();
-  const auto to = bgr.mutable_data<std::uint8_t>();
-  for (std::size_t i = 0; i + 2 < to.size(); i += 3)
-    for (std::size_t c = 0; c < 3; ++c) to[i + c] = from[i + 2 - c];
-  return bgr;
-}
+#ifdef QUERN_WEBP
+constexpr ImageDecoder kDecodeWebp = image::decode_webp;
+#else
+constexpr ImageDecoder kDecodeWebp = nullptr;
+#endif
+#ifdef QUERN_TIFF
+constexpr ImageDecoder kDecodeTiff = image::decode_tiff;
+#else
+constexpr ImageDecoder kDecodeTiff = nullptr;
+#endif
+#ifdef QUERN_JPEG2000
+constexpr ImageDecoder kDecodeJpeg2000 = image::decode_jpeg2000;
+#else
+constexpr ImageDecoder kDecodeJpeg2000 = nullptr;
+#endif
 
-/// u8 [height, width, channels], of 3 or 4 channels.
-Tensor decode(std::span<const std::uint8_t> bytes, int channels) {
-  require(bytes.size() <= std::numeric_limits<int>::max(), "decode_image: {} bytes, at most 2^31",
-          bytes.size());
-  const int size = static_cast<int>(bytes.size());
-  int width = 0;
-  int height = 0;
-  int stored = 0;
-  const auto refuse = [] {
-    fail(ErrorCode::corrupt_file, "decode_image: not a PNG, JPEG, BMP or PNM image: {}",
-         stbi_failure_reason());
+struct ImageFormat {
+  std::string_view begins;  ///< '?' is any byte
+  std::string_view name;
+  ImageDecoder decode;
+};
+
+constexpr ImageFormat kImageFormats[] = {
+    {"\x89PNG\r\n\x1a\n", "PNG", image::decode_png},
+    {"\xff\xd8\xff", "JPEG", image::decode_jpeg},
+    {"BM", "BMP", image::decode_bmp},
+    {"P5", "PNM", image::decode_pnm},
+    {"P6", "PNM", image::decode_pnm},
+    {"RIFF????WEBP", "WebP", kDecodeWebp},
+    {"II*\0"sv, "TIFF", kDecodeTiff},
+    {"MM\0*"sv, "TIFF", kDecodeTiff},
+    {"II+\0"sv, "TIFF", kDecodeTiff},
+    {"MM\0+"sv, "TIFF", kDecodeTiff},
+    {"\0\0\0\x0cjP  \r\n\x87\n"sv, "JPEG 2000", kDecodeJpeg2000},
+    {"\xff\x4f\xff\x51", "JPEG 2000", kDecodeJpeg2000},
+};
+
+/// u8 [height, width, 1 to 4].
+Tensor decode_by_content(FileBytes file) {
+  const auto is_of = [&](const ImageFormat& format) {
+    return file.size() >= format.begins.size() &&
+           std::ranges::equal(format.begins, file.first(format.begins.size()), [](char a, int b) {
+             return a == '?' || static_cast<unsigned char>(a) == b;
+           });
   };
-  if (stbi_info_from_memory(bytes.data(), size, &width, &height, &stored) == 0) refuse();
-  const std::int64_t count = std::int64_t{width} * height;
-  if (count > size * kMostPixelsOfAByte)
-    fail(ErrorCode::corrupt_file, "decode_image: {} x {} pixels in {} bytes", width, height, size);
-  if (count > kMostPixels)
-    fail(ErrorCode::unsupported, "decode_image: {} x {} pixels, at most 2^26 are read", width,
-         height);
-  constexpr std::int64_t kLeastHeader = 9;  // "P5 1 1 1" and a new line
-  const bool is_pnm = bytes[0] == 'P';
-  const int channel_bytes = stbi_is_16_bit_from_memory(bytes.data(), size) != 0 ? 2 : 1;
-  if (is_pnm && count * stored * channel_bytes + kLeastHeader > size)
-    fail(ErrorCode::corrupt_file, "decode_image: a PNM image of {} x {} pixels in {} bytes", width,
-         height, size);
-  const std::shared_ptr<unsigned char> pixels(
-      stbi_load_from_memory(bytes.data(), size, &width, &height, &stored, channels),
-      stbi_image_free);
-  if (!pixels) refuse();
-  const Shape shape{height, width, channels};
-  return Tensor::view_of(pixels.get(), static_cast<std::size_t>(shape.numel()), DType::u8, shape,
-                         pixels);
+  const auto* format = std::ranges::find_if(kImageFormats, is_of);
+  if (format == std::end(kImageFormats))
+    fail(ErrorCode::corrupt_file,
+         "decode_image: not a PNG, JPEG, BMP, PNM, WebP, TIFF or JPEG 2000 image");
+  if (format->decode == nullptr)
+    fail(ErrorCode::unsupported, "decode_image: {}: this build has no library for it",
+         format->name);
+  return format->decode(file);
+}
+
+/// The luma of ITU-R 601, in the fixed point that Pillow has.
+std::uint8_t luma(std::uint32_t red, std::uint32_t green, std::uint32_t blue) {
+  return static_cast<std::uint8_t>((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16);
+}
+
+/// `from` [height, width, channels] with each pixel written by `write(its channels, result's)`.
+template <class Write>
+Tensor each_pixel(const Tensor& from, std::int64_t channels, const Write& write) {
+  Tensor to = Tensor::empty({from.dim(0), from.dim(1), channels}, DType::u8);
+  const std::uint8_t* src = from.data<std::uint8_t>().data();
+  std::uint8_t* dst = to.mutable_data<std::uint8_t>().data();
+  for (std::int64_t i = from.dim(0) * from.dim(1); i > 0; --i) {
+    write(src, dst);
+    src += from.dim(2);
+    dst += channels;
+  }
+  return to;
+}
+
+Tensor in_format(const Tensor& pixels, PixelFormat format) {
+  const std::int64_t stored = pixels.dim(2);
+  const bool is_grey = stored < 3;
+  const bool has_alpha = stored % 2 == 0;
+  const int green = is_grey ? 0 : 1;
+  const int blue = is_grey ? 0 : 2;
+  switch (format) {
+    case PixelFormat::rgb:
+      if (stored == 3) return pixels;
+      return each_pixel(pixels, 3, [=](const std::uint8_t* src, std::uint8_t* dst) {
+        dst[0] = src[0], dst[1] = src[green], dst[2] = src[blue];
+      });
+    case PixelFormat::bgr:
+      return each_pixel(pixels, 3, [=](const std::uint8_t* src, std::uint8_t* dst) {
+        dst[0] = src[blue], dst[1] = src[green], dst[2] = src[0];
+      });
+    case PixelFormat::grayscale:
+      if (stored == 1) return pixels;
+      return each_pixel(pixels, 1, [=](const std::uint8_t* src, std::uint8_t* dst) {
+        dst[0] = luma(src[0], src[green], src[blue]);
+      });
+    case PixelFormat::rgba:
+      if (stored == 4) return pixels;
+      return each_pixel(pixels, 4, [=](const std::uint8_t* src, std::uint8_t* dst) {
+        dst[0] = src[0], dst[1] = src[green], dst[2] = src[blue];
+        dst[3] = has_alpha ? src[stored - 1] : std::uint8_t{255};
+      });
+  }
+  fail(ErrorCode::invalid_argument, "decode_image: unknown pixel format {}",
+       static_cast<int>(format));
 }
 
 }  // namespace
+
+namespace image {
+
+void refuse(ErrorCode code, std::string_view format, std::string_view what) {
+  while (!what.empty() && (what.back() == '\n' || what.back() == ' ')) what.remove_suffix(1);
+  fail(code, "decode_image: {}: {}", format, what.empty() ? "not decoded" : what);
+}
+
+void check_size(std::string_view format, std::int64_t width, std::int64_t height) {
+  constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
+  if (width <= 0 || height <= 0)
+    fail(ErrorCode::corrupt_file, "decode_image: {}: {} x {} pixels", format, width, height);
+  if (width > kMostPixels / height)
+    fail(ErrorCode::unsupported, "decode_image: {}: {} x {} pixels, at most 2^26 are read", format,
+         width, height);
+}
+
+}  // namespace image
 
 Tensor decode_image(const Tensor& bytes, PixelFormat format) {
   require(bytes.dtype() == DType::u8 && bytes.rank() == 1,
           "decode_image: expected u8 [n], got {} {}", bytes.dtype(), bytes.shape());
   const Tensor file = bytes.contiguous();
-  const Tensor pixels = decode(file.data<std::uint8_t>(), format == PixelFormat::rgba ? 4 : 3);
-  switch (format) {
-    case PixelFormat::bgr:
-      return reversed(pixels);
-    case PixelFormat::grayscale:
-      return luma(pixels);
-    default:
-      return pixels;
-  }
+  return in_format(decode_by_content(file.data<std::uint8_t>()), format);
 }
 
 }  // namespace quern::ops

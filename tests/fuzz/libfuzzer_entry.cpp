@@ -3,6 +3,12 @@
 
 #include "fuzz/targets.h"
 #include "quern/error.h"
+#include "quern/runtime.h"
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  quern::configure({.memory_limit = std::int64_t{64} << 20});
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

@@ -364,6 +364,51 @@ def bad_tokenizer():
     }
 
 
+def image(name):
+    return (CORPUS / "good" / name).read_bytes()
+
+
+def changed(data, at, new):
+    return data[:at] + new + data[at + len(new) :]
+
+
+def bad_images():
+    """The good ones are tests/data/image_formats.py's, as it needs Pillow to make them."""
+    bmp, png, pnm, webp, tif = (image(f"{name}") for name in ("RGB.bmp", "RGB.png", "RGB.pnm", "lossy.webp", "tiff_lzw.tif"))
+    jpg, jp2 = image("progressive.jpg"), image("codestream.jp2")
+    huge = b"\x00\x00\x7f\xff"
+    grid, coding = jp2.find(b"\xff\x51"), jp2.find(b"\xff\x52")
+    return {
+        "header_length_unknown.bmp": changed(bmp, 14, b"\x07"),
+        "width_negative.bmp": changed(bmp, 18, b"\xff\xff\xff\xff"),
+        "bits_of_a_pixel_5.bmp": changed(bmp, 28, b"\x05"),
+        "pixels_past_the_end.bmp": changed(bmp, 10, b"\xff\xff\xff\x7f"),
+        "height_past_the_end.bmp": changed(bmp, 22, b"\xff\x00"),
+        "unsupported_width_huge.bmp": changed(bmp, 18, huge[::-1]),
+        "unsupported_compression.bmp": changed(bmp, 30, b"\x01"),
+        "truncated.png": png[: len(png) // 2],
+        "checksum_wrong.png": changed(png, 29, b"\0\0\0\0"),
+        "without_a_header.png": png[:8] + png[33:],
+        "truncated.jpg": jpg[: len(jpg) // 2],
+        "without_an_end.jpg": jpg[:-2],
+        "size_0.jpg": changed(jpg, jpg.find(b"\xff\xc2") + 5, b"\0\0\0\0"),
+        "truncated.pnm": pnm[:-1],
+        "width_huge.pnm": b"P6 99999999999 1 255\n",
+        "largest_value_0.pnm": b"P5 1 1 0\n\0",
+        "unsupported_size.pnm": b"P5 99999999 99999999 255\n\0",
+        "truncated.webp": webp[: len(webp) // 2],
+        "chunk_length_huge.webp": changed(webp, 16, b"\xff\xff\xff\x7f"),
+        "truncated.tif": tif[: len(tif) // 2],
+        "directory_past_the_end.tif": changed(tif, 4, b"\xff\xff\xff\x7f"),
+        "truncated.jp2": jp2[: len(jp2) // 2],
+        "size_0.jp2": changed(jp2, grid + 6, b"\0\0\0\0"),
+        "unsupported_tiles_by_the_million.jp2": changed(jp2, grid + 6, (b"\0\0\x20\0" * 2) + bytes(8) + b"\0\0\0\1" * 2),
+        "unsupported_components.jp2": changed(jp2, grid + 38, b"\x40\0"),
+        "unsupported_blocks_by_the_million.jp2": changed(
+            changed(jp2, grid + 6, (b"\0\0\x20\0" * 2) + bytes(8) + b"\0\0\x20\0" * 2), coding + 10, b"\0\0"),
+    }
+
+
 def write(kind, extension, files):
     folder = CORPUS / kind
     folder.mkdir(parents=True, exist_ok=True)
@@ -375,6 +420,8 @@ def main():
     for extension in ["gguf", "safetensors", "json", "tokenizer"]:
         for kind in ["good", "bad"]:
             write(kind, extension, globals()[f"{kind}_{extension}"]())
+    for name, data in bad_images().items():
+        (CORPUS / "bad" / name).write_bytes(data)
 
 
 main()

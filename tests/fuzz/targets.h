@@ -13,6 +13,15 @@ void json(std::span<const std::byte> bytes);
 /// A tokenizer.json, or a GGUF file that stores a vocabulary.
 void tokenizer(std::span<const std::byte> bytes);
 
+/// Images, each by the decoder of one format. A memory limit is fair too.
+void bmp(std::span<const std::byte> bytes);
+void jpeg(std::span<const std::byte> bytes);
+void png(std::span<const std::byte> bytes);
+void pnm(std::span<const std::byte> bytes);
+void jpeg2000(std::span<const std::byte> bytes);
+void tiff(std::span<const std::byte> bytes);
+void webp(std::span<const std::byte> bytes);
+
 /// Loads `bytes` as an ONNX file and runs it on small inputs. Every Error but `internal` is fair.
 void onnx(std::span<const std::byte> bytes);
 /// Makes a graph of operators, attributes and constants that `bytes` choose, each node tried by

@@ -11,11 +11,11 @@ namespace quern::ops {
 
 /// Which channels a pixel has, in their order.
 enum class PixelFormat { rgb, bgr, grayscale, rgba };
-/// A PNG, JPEG, BMP or PNM (binary: P5, P6) file's `bytes`, u8 [n] -> u8 [height, width, channels].
-/// Of 16 bits a channel the upper 8; grey is ITU-R 601's luma; without `rgba` transparency is
-/// dropped. JPEG's colours may differ by a few steps from another decoder's. What a JPEG or BMP
-/// file that is cut short does not have is black or grey. Throws: `corrupt_file` for bytes that are
-/// no image; `unsupported` for one of more than 2^26 pixels.
+/// The first image of a PNG, JPEG, BMP or PNM (P5, P6) file's `bytes`, or of a WebP, TIFF or JPEG
+/// 2000 file's where the build has the library, u8 [n] -> u8 [height, width, channels], as Pillow
+/// decodes it. Of 16 bits a channel the upper 8 (TIFF: rounded); grey is ITU-R 601's luma; without
+/// `rgba` transparency is dropped. Throws: `corrupt_file`, cut short too; `unsupported`, for more
+/// than 2^26 pixels too; `out_of_memory`.
 QUERN_API Tensor decode_image(const Tensor& bytes, PixelFormat format = PixelFormat::rgb);
 
 enum class Interpolation { nearest, linear, cubic };
