@@ -16,12 +16,16 @@ struct ArenaLayout {
   struct Slot {
     std::size_t bytes = 0;
     std::size_t offset = 0;
-    bool outlives_run = false;           ///< a result: never from the arena
-    std::vector<std::int32_t> overlaps;  ///< slots that lie on the same memory
+    std::int32_t place = -1;    ///< in `by_offset`
+    bool outlives_run = false;  ///< a result: never from the arena
   };
   std::vector<Slot> slots;
+  std::vector<std::int32_t> by_offset;      ///< the slots of the arena, lowest first
   std::vector<std::int32_t> first_of_step;  ///< the slots of step i are [i], [i + 1)
   std::size_t bytes = 0;
+
+  /// What the layout itself takes.
+  std::size_t own_bytes() const noexcept;
 };
 
 /// Takes buffers from the heap and notes when each is asked for and let go.

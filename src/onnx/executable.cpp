@@ -70,7 +70,7 @@ bool keep_outputs(const Node& node, std::vector<Value>& values, Plan& plan) {
   for (const ValueId id : node.outputs) {
     if (id == kAbsent) continue;
     Value& value = values[static_cast<std::size_t>(id)];
-    plan.constants[static_cast<std::size_t>(id)] = value.tensor().clone();
+    plan.constants.add(id, value.tensor().clone());
     value = Value();
   }
   return true;
@@ -235,8 +235,8 @@ const Value& Executable::value_of(ValueId id, const std::vector<Value>& values,
   if (id == kAbsent) return none;
   const auto place = static_cast<std::size_t>(id);
   if (graph_.values[place].constant) return *graph_.values[place].constant;
-  if (plan != nullptr && !plan->constants[place].is_none()) return plan->constants[place];
-  return values[place];
+  const Value* kept = plan != nullptr ? plan->constants.find(id) : nullptr;
+  return kept != nullptr ? *kept : values[place];
 }
 
 void Executable::run_step(const Step& step, std::vector<Value>& values, const Plan* plan) const {
@@ -316,9 +316,8 @@ void Executable::run_planned(const Plan& plan, RunState& state,
 std::shared_ptr<const Plan> Executable::run_watched(std::span<const Value> inputs, RunState& state,
                                                     std::vector<NodeTiming>* profile) const {
   const Stopwatch clock(profile);
-  auto plan = std::make_shared<Plan>();
-  plan->signature = signature_of(inputs);
-  plan->constants.resize(graph_.values.size());
+  auto plan = std::make_shared<Plan>(
+      Plan{signature_of(inputs), SomeValues(graph_.values.size()), {}, {}, {}});
   Knowledge knowledge(graph_);
   BufferRecorder recorder;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -339,6 +338,10 @@ std::shared_ptr<const Plan> Executable::run_watched(std::span<const Value> input
     clock.add(*step.node, start);
   }
   plan->layout = recorder.layout();
+  plan->steps.shrink_to_fit();
+  plan->counted =
+      CountedBytes(plan->layout.own_bytes() + plan->constants.own_bytes() +
+                   plan->steps.capacity() * sizeof(std::int32_t) + plan->signature.capacity());
   return plan;
 }
 
