@@ -117,6 +117,11 @@ class QUERN_API Model {
 
   const ModelInfo& info() const noexcept;
 
+  /// Whether it is proved, by the rules of its operators, that rows along the first axis of all
+  /// inputs may be computed together: each row of every output follows from the same row of the
+  /// inputs alone. False where an operator mixes rows, or may do so.
+  bool rows_are_independent() const noexcept;
+
   /// Runs the graph. Throws: `invalid_argument` for an input that is missing, unknown, or of
   /// another dtype or shape than declared; and what its operators throw, with the node's name.
   Values run(const Values& inputs, const RunOptions& options = {}) const;

@@ -13,11 +13,13 @@
 
 namespace quern::serve {
 
-/// How requests to an ONNX model are run together, where the first axis of all its inputs and
-/// outputs is dynamic and of one name.
+/// How requests to an ONNX model are run together: along the first axis of all its inputs and
+/// outputs, where that is dynamic and of one name, and rows are independent
+/// (onnx::Model::rows_are_independent) or said to be.
 struct BatchOptions {
   std::int64_t max_batch = 64;             ///< rows of one run at most
   std::chrono::milliseconds max_delay{2};  ///< that a request waits for others
+  bool rows_are_independent = false;       ///< known of the model, where it cannot be proved
 };
 
 /// Models behind an HTTP API in the shape of OpenAI's, that meters every caller:

@@ -9,6 +9,7 @@
 #include "onnx/build.h"
 #include "onnx/executable.h"
 #include "onnx/passes/pass.h"
+#include "onnx/row_independence.h"
 #include "ops/packed_matmul.h"
 #include "quern/onnx.h"
 
@@ -16,6 +17,7 @@ namespace quern::onnx {
 
 struct Model::Impl {
   ModelInfo info;
+  bool has_independent_rows = false;
   std::unique_ptr<const Executable> executable;
 
   static std::shared_ptr<const Impl> read(const io::FileBytes& file, const std::string& folder,
@@ -172,6 +174,7 @@ std::shared_ptr<const Model::Impl> Model::Impl::read(const io::FileBytes& file,
     impl->info = describe(source, built);
     return built;
   }();
+  impl->has_independent_rows = onnx::has_independent_rows(graph);
   if (options.optimise) optimise(graph);
   if (options.precision == Precision::bf16 && ops::has_fast_bf16()) lower_precision(graph);
   impl->executable = std::make_unique<const Executable>(
@@ -194,6 +197,8 @@ Model Model::parse(std::span<const std::byte> bytes, const LoadOptions& options,
 }
 
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
+
+bool Model::rows_are_independent() const noexcept { return impl_->has_independent_rows; }
 
 Values Model::run(const Values& inputs, const RunOptions& options) const {
   auto state = impl_->take();

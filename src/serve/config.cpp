@@ -51,6 +51,7 @@ void read_model(ConfigObject& object, ModelConfig& model) {
   object.read("kv_tokens", model.kv_tokens);
   object.read("max_batch", model.max_batch);
   object.read("max_delay_ms", model.max_delay_ms);
+  object.read("rows_are_independent", model.rows_are_independent);
 }
 
 void read_limits(ConfigObject& object, RequestLimits& limits) {

@@ -33,7 +33,8 @@ struct Server::Impl {
       if (model.path.ends_with(".onnx")) {
         service.models.add(
             model.name, onnx::Model::load(model.path),
-            BatchOptions{model.max_batch, std::chrono::milliseconds(model.max_delay_ms)});
+            BatchOptions{model.max_batch, std::chrono::milliseconds(model.max_delay_ms),
+                         model.rows_are_independent});
         continue;
       }
       const auto loaded =

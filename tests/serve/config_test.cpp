@@ -37,7 +37,7 @@ TEST_CASE("every member of a configuration is read") {
     "host": "0.0.0.0", "port": 443, "threads": 8, "ledger": "usage.db", "currency": "CHF",
     "models": [
       {"name": "small", "path": "small.gguf", "exact": true, "context_length": 2048, "max_batch": 16,
-       "max_delay_ms": 5, "kv_tokens": 4096},
+       "max_delay_ms": 5, "kv_tokens": 4096, "rows_are_independent": true},
       {"name": "big", "path": "/models/big"}],
     "plans": {
       "trial": {"monthly_requests": 100, "monthly_tokens": 50000, "requests_per_minute": 3,
@@ -62,6 +62,8 @@ TEST_CASE("every member of a configuration is read") {
   CHECK(config.models[0].kv_tokens == 4096);
   CHECK(config.models[0].max_batch == 16);
   CHECK(config.models[0].max_delay_ms == 5);
+  CHECK(config.models[0].rows_are_independent);
+  CHECK_FALSE(config.models[1].rows_are_independent);
   CHECK(config.models[1].path == "/models/big");
   const Plan& trial = config.plans.at("trial");
   CHECK(trial.billing == Billing::free);

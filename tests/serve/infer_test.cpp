@@ -122,6 +122,17 @@ TEST_CASE("requests that wait together are run as one, and get their own rows") 
   CHECK(batcher.runs() == 1);
 }
 
+TEST_CASE("requests to a model that mixes rows are run alone, unless it is said not to") {
+  const onnx::Model mixing = onnx::Model::load("tests/data/serve/mixing.onnx");
+  Batcher alone(mixing, {.max_batch = 2, .max_delay = std::chrono::minutes{1}});
+  CHECK_FALSE(alone.batches());
+  auto other = std::async(std::launch::async, [&] { return alone.run({{"x", rows(1, 100)}}); });
+  CHECK(alone.run({{"x", rows(1, 3)}}).at("y").tensor().at<float>({0, 0}) == 3.f);
+  CHECK(other.get().at("y").tensor().at<float>({0, 0}) == 100.f);
+  const Batcher told(mixing, {.rows_are_independent = true});
+  CHECK(told.batches());
+}
+
 TEST_CASE("a request alone waits no longer than the delay, and a large one not at all") {
   Batcher batcher(affine(), {.max_batch = 4, .max_delay = std::chrono::milliseconds{1}});
   CHECK(batcher.run({{"x", rows(1, 0)}}).at("y").tensor().dim(0) == 1);

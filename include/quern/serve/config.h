@@ -52,6 +52,9 @@ struct ModelConfig {
   std::int64_t kv_tokens = 0;
   std::int64_t max_batch = 64;    ///< requests computed together at most
   std::int64_t max_delay_ms = 2;  ///< an ONNX request waits this long at most for others
+  /// Of an ONNX model that is not proved to keep the rows of its inputs apart, that it does: else
+  /// each request is run alone. Where it is not true, callers get one another's data.
+  bool rows_are_independent = false;
 };
 
 /// Certificate and key in PEM files; both empty: plain HTTP.

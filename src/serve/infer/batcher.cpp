@@ -13,7 +13,9 @@ bool begins_with_batch(const onnx::ValueInfo& value, const std::string& name) {
          value.dims.front() == -1 && value.dim_names.front() == name;
 }
 
-bool can_batch(const onnx::ModelInfo& info) {
+bool can_batch(const onnx::Model& model, const BatchOptions& options) {
+  if (!options.rows_are_independent && !model.rows_are_independent()) return false;
+  const onnx::ModelInfo& info = model.info();
   if (info.inputs.empty() || info.inputs.front().dim_names.empty()) return false;
   const auto fits = [name = info.inputs.front().dim_names.front()](const onnx::ValueInfo& value) {
     return begins_with_batch(value, name) && !value.is_optional;
@@ -47,7 +49,7 @@ bool can_join(const onnx::Values& a, const onnx::Values& b) {
 }  // namespace
 
 Batcher::Batcher(onnx::Model model, const BatchOptions& options)
-    : model_(std::move(model)), options_(options), batches_(can_batch(model_.info())) {
+    : model_(std::move(model)), options_(options), batches_(can_batch(model_, options)) {
   if (batches_) thread_ = std::thread([this] { work(); });
 }
 
