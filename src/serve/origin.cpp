@@ -11,7 +11,8 @@ namespace {
 
 bool is_allowed(const Service& service, std::string_view origin) {
   const auto& allowed = service.config.cors_origins;
-  return std::ranges::find(allowed, origin) != allowed.end();
+  return std::ranges::find(allowed, origin) != allowed.end() ||
+         std::ranges::find(allowed, "*") != allowed.end();
 }
 
 /// "localhost" of "localhost:8080", "[::1]" of "[::1]:8080".

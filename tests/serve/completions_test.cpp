@@ -405,6 +405,10 @@ TEST_CASE("pages of other origins are served only where the configuration names 
   CHECK(open.get("/healthz", "Origin: https://a.example\r\n")
             .has_header("Access-Control-Allow-Origin: https://a.example"));
   CHECK_FALSE(open.get("/healthz", "Origin: https://b.example\r\n").has_header("Access-Control"));
+  RunningServer all(Config{.cors_origins = {"*"}});
+  CHECK(all.get("/healthz", "Origin: https://b.example\r\n")
+            .has_header("Access-Control-Allow-Origin: https://b.example"));
+  CHECK(all.ask("OPTIONS", "/v1/completions", "", "Origin: null\r\n").status == 204);
   const Answer preflight =
       open.ask("OPTIONS", "/v1/completions", "", "Origin: https://a.example\r\n");
   CHECK(preflight.status == 204);

@@ -76,8 +76,8 @@ struct RequestLimits {
 
 /// All of a service. The process that serves must not open the ledger's file by other means, not
 /// even to copy it: POSIX ends all locks that a process has on a file when it closes any descriptor
-/// of it. Other processes may. Where `plans` is empty, no key is asked for, nothing is limited or billed, and
-/// the server binds loopback addresses only.
+/// of it. Other processes may. Where `plans` is empty, no key is asked for, nothing is limited or
+/// billed, and the server binds loopback addresses only.
 struct Config {
   std::string host = "127.0.0.1";
   int port = 8080;          ///< 0: any that is free
@@ -88,7 +88,7 @@ struct Config {
   std::map<std::string, Plan> plans = {};
   RequestLimits limits = {};
   TlsConfig tls = {};
-  std::vector<std::string> cors_origins = {};  ///< origins of pages that may ask; empty: none
+  std::vector<std::string> cors_origins = {};  ///< of pages that may ask; "*": all; empty: none
 
   /// Reads a configuration: one JSON object with the members above, in the same nesting; enums are
   /// strings, times are in the units that their names end with, `plans` and `model_prices` are

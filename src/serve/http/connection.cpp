@@ -230,6 +230,7 @@ void Connection::read_chunks(std::string& body, Deadline deadline) {
   }
   std::size_t trailers = 0;
   for (std::string line = read_line(deadline); !line.empty(); line = read_line(deadline)) {
+    check_trailer(line);
     trailers += line.size();
     if (trailers > static_cast<std::size_t>(limits_.max_header_bytes)) {
       throw Rejection(431, "the trailers are too long");

@@ -22,17 +22,26 @@ bool is_token(std::string_view text) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
+/// Such as no value may have: a tab is a space.
+bool has_controls(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return is_control(c) && c != '\t'; });
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return result;
 }
 
+constexpr std::string_view kSpaces = " \t";
+
+std::string_view trim_end(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(kSpaces) + 1);
+}
+
 std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t";
-  const std::size_t first = text.find_first_not_of(kSpaces);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
+  text.remove_prefix(std::min(text.find_first_not_of(kSpaces), text.size()));
+  return trim_end(text);
 }
 
 /// Takes a line off `rest`.
@@ -83,7 +92,7 @@ void parse_header(std::string_view line, Headers& headers) {
     throw Rejection(400, "malformed header");
   }
   const std::string_view value = trim(line.substr(colon + 1));
-  if (std::ranges::any_of(value, [](char c) { return is_control(c) && c != '\t'; })) {
+  if (has_controls(value)) {
     throw Rejection(400, "malformed header");
   }
   if (headers.size() == kMaxHeaders) throw Rejection(431, "too many headers");
@@ -142,9 +151,18 @@ Framing parse_head(std::string_view head, Request& request) {
   return framing;
 }
 
+void check_trailer(std::string_view line) {
+  Headers headers;
+  parse_header(line, headers);
+}
+
 std::int64_t parse_chunk_size(std::string_view line) {
   constexpr std::size_t kMaxDigits = 15;
-  const std::string_view digits = trim(line.substr(0, line.find(';')));
+  if (has_controls(line)) throw Rejection(400, "malformed chunk");
+  const std::size_t extensions = std::min(line.find(';'), line.size());
+  // Spaces may stand before an extension, and nowhere else.
+  const std::string_view digits =
+      extensions == line.size() ? line : trim_end(line.substr(0, extensions));
   std::int64_t size = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), size, 16);
   if (digits.empty() || digits.size() > kMaxDigits || digits.front() == '-' ||

@@ -34,8 +34,12 @@ struct Framing {
 /// Rejection.
 Framing parse_head(std::string_view head, Request& request);
 
-/// The size that opens a chunk: its line without the line end. Throws: Rejection.
+/// The size that opens a chunk: its line without the line end, extensions and all. Throws:
+/// Rejection, also for what extensions may not hold.
 std::int64_t parse_chunk_size(std::string_view line);
+
+/// A line that follows the last chunk: a header, of which nothing is kept. Throws: Rejection.
+void check_trailer(std::string_view line);
 
 /// The reason phrase of a status, "OK".
 std::string_view reason_phrase(int status) noexcept;

@@ -84,11 +84,38 @@ class TlsStream : public Stream {
   bool opened_ = false;
 };
 
+/// Why OpenSSL's last call failed. Not as an argument beside that call: either may come first.
 std::string last_error() {
   std::array<char, 256> text{};
   ERR_error_string_n(ERR_get_error(), text.data(), text.size());
   ERR_clear_error();
   return text.data();
+}
+
+/// Asks nobody for the passphrase of a key, as OpenSSL would on the terminal, and notes that it has
+/// one.
+int refuse_passphrase(char*, int, int, void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return -1;
+}
+
+void use_certificate(SSL_CTX* context, const std::string& path) {
+  if (SSL_CTX_use_certificate_chain_file(context, path.c_str()) == 1) return;
+  fail(ErrorCode::invalid_argument, "serve: certificate \"{}\": {}", path, last_error());
+}
+
+void use_private_key(SSL_CTX* context, const std::string& path) {
+  bool encrypted = false;
+  SSL_CTX_set_default_passwd_cb(context, refuse_passphrase);
+  SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+  const bool used = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1;
+  SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+  SSL_CTX_set_default_passwd_cb(context, nullptr);
+  if (used) return;
+  const std::string reason = last_error();
+  require(!encrypted, "serve: private key \"{}\" is encrypted: give one without a passphrase",
+          path);
+  fail(ErrorCode::invalid_argument, "serve: private key \"{}\": {}", path, reason);
 }
 
 }  // namespace
@@ -105,10 +132,9 @@ TlsContext::TlsContext(const std::string& certificate, const std::string& privat
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  require(SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) == 1,
-          "serve: certificate \"{}\": {}", certificate, last_error());
-  require(SSL_CTX_use_PrivateKey_file(context, private_key.c_str(), SSL_FILETYPE_PEM) == 1,
-          "serve: private key \"{}\": {}", private_key, last_error());
+  ERR_clear_error();
+  use_certificate(context, certificate);
+  use_private_key(context, private_key);
   require(SSL_CTX_check_private_key(context) == 1,
           "serve: private key \"{}\" is not that of the certificate", private_key);
 }

@@ -150,7 +150,7 @@ struct Transport::Impl {
     }
     try {
       workers.submit([this, connection]() mutable { serve(std::move(connection)); });
-    } catch (const std::system_error&) {  // no more threads: the connection is closed
+    } catch (const std::exception&) {  // no threads or memory left: the connection is closed
       end(*connection);
     }
   }

@@ -32,8 +32,13 @@ void WorkerPool::submit(std::function<void()> job) {
   jobs_.push_back(std::move(job));
   if (free_ >= jobs_.size()) {
     more_.notify_one();
-  } else {
+    return;
+  }
+  try {
     threads_.emplace_back([this] { work(); });
+  } catch (...) {
+    jobs_.pop_back();  // no thread has seen it: they wait for the mutex
+    throw;
   }
 }
 

@@ -19,6 +19,7 @@ class WorkerPool {
   /// Waits for the jobs that run.
   ~WorkerPool();
 
+  /// Throws: `std::system_error` where the system has no thread left; the job does not run then.
   void submit(std::function<void()> job);
 
  private:

@@ -105,10 +105,22 @@ TEST_CASE("headers are bounded in number") {
 TEST_CASE("the size of a chunk is hexadecimal, with extensions") {
   CHECK(parse_chunk_size("1f") == 31);
   CHECK(parse_chunk_size("A ; name=value") == 10);
-  for (const char* line : {"", "-1", "g", "0x1", "1 2", ";a", "1111111111111111"}) {
+  for (const char* line : {"", "-1", "g", "0x1", "1 2", ";a", "1111111111111111", " 1", "1 ", "\t1",
+                           "1\n", "1\r", "1;a\nb", "1;a\rb", "1;a=\"\x01\"", "1;\x7f"}) {
     CAPTURE(line);
     CHECK_THROWS_AS(parse_chunk_size(line), Rejection);
   }
+  CHECK_THROWS_AS(parse_chunk_size(std::string_view("1;a\0b", 5)), Rejection);
+  CHECK(parse_chunk_size("1\t;a=\"b c\"") == 1);
+}
+
+TEST_CASE("a trailer is a header") {
+  check_trailer("X-Sum: 1 2\t3");
+  for (const char* line : {"no colon", ": x", "a b: c", "A: b\nc", "A: b\rc", "A: \x01"}) {
+    CAPTURE(line);
+    CHECK_THROWS_AS(check_trailer(line), Rejection);
+  }
+  CHECK_THROWS_AS(check_trailer(std::string_view("A: b\0c", 6)), Rejection);
 }
 
 }  // namespace quern::serve

@@ -1,15 +1,18 @@
 #include "serve/http/transport.h"
 
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <future>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <vector>
 
 #include "quern/error.h"
+#include "serve/http/worker_pool.h"
 #include "serve/raw_client.h"
 
 namespace quern::serve {
@@ -27,6 +30,22 @@ Transport started(Handler handler, HttpLimits limits = {}) {
 }
 
 const std::string kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// While it lives, no thread can be made: none is given so large a stack.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_getattr_default_np(&before_);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, std::size_t{1} << 46);
+    REQUIRE(pthread_setattr_default_np(&attributes) == 0);
+  }
+  ~NoThreads() { pthread_setattr_default_np(&before_); }
+
+ private:
+  pthread_attr_t before_;
+};
 
 std::string post(const std::string& headers, const std::string& body) {
   return "POST /b HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" + body;
@@ -46,6 +65,31 @@ TEST_CASE("a connection takes requests one after the other, pipelined ones too")
   CHECK(client.read_response().ends_with("POST /b xyz"));
   CHECK(client.read_response().ends_with("GET /a "));
   CHECK(transport.connections() == 1);
+}
+
+TEST_CASE("where the system has no threads left, connections are closed and counted once") {
+  WorkerPool pool;
+  Transport transport = started(echo);
+  transport.start();
+  {
+    const NoThreads none;
+    bool ran = false;
+    CHECK_THROWS_AS(pool.submit([&] { ran = true; }), std::system_error);
+    CHECK_FALSE(ran);
+    for (int i = 0; i < 5; ++i) {
+      RawClient client(transport.port());
+      client.send(kGet);
+      CHECK(client.read_all().empty());
+    }
+    while (transport.connections() > 0) std::this_thread::yield();
+  }
+  RawClient client(transport.port());
+  client.send(kGet);
+  CHECK(client.read_response().ends_with("GET /a "));
+  CHECK(transport.connections() == 1);
+  std::promise<void> done;
+  pool.submit([&] { done.set_value(); });
+  done.get_future().wait();
 }
 
 TEST_CASE("a body comes in chunks, or after a 100 Continue") {
@@ -94,6 +138,8 @@ TEST_CASE("what is too large, too slow or malformed gets a clear answer") {
       {post("Transfer-Encoding: chunked\r\n", "3e9\r\n"), "413"},
       {post("Transfer-Encoding: chunked\r\n", "-1\r\n"), "400"},
       {post("Transfer-Encoding: chunked\r\n", "1\r\nabc\r\n"), "400"},
+      {post("Transfer-Encoding: chunked\r\n", "1;a\nb\r\nx\r\n0\r\n\r\n"), "400"},
+      {post("Transfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\nT: a\nb\r\n\r\n"), "400"},
       {post("Transfer-Encoding: chunked\r\n", "3\r\nab"), "408"},
       {post("Content-Length: 5\r\n", "abc"), "408"},
       {"GET / HTTP/1.1\r\nHost", "408"},
