@@ -37,11 +37,18 @@ struct BatchOptions {
 /// and /v2/models ask for a key. Threads and sockets are the server's own; the host's threads stay
 /// free.
 ///
+/// A child that the process forks has none of these threads: there, all but the destructor and
+/// `stop`, which do nothing, must be left alone, and the child shares the ledger's lock until it
+/// runs another program or ends.
+///
 /// Safe to use from several threads at once.
 class QUERN_API Server {
  public:
-  /// Opens the ledger; loads no model and binds no port. Throws: `invalid_argument` for what the
-  /// configuration must not hold, or an address beyond this machine where no keys are asked for;
+  /// Opens the ledger, and has it until it stops; loads no model and binds no port. Requests that
+  /// were open when the last server on the ledger was killed are ended: what was delivered of a
+  /// stream is billed, within a few tokens, and nothing of other answers.
+  /// Throws: `invalid_argument` for what the configuration must not hold, or an address beyond this
+  /// machine where no keys are asked for; `busy`, naming it, where another server has the ledger;
   /// what Accounts throws.
   explicit Server(const Config& config = {});
   Server(Server&&) noexcept;
@@ -64,7 +71,8 @@ class QUERN_API Server {
   /// Blocks until the server is stopped.
   void wait();
   /// Takes no more requests, lets those that run end within `drain`, and cancels the others. What
-  /// was generated is billed. Does nothing where the server is stopped.
+  /// was generated is billed. Another server may have the ledger then. Does nothing where the
+  /// server is stopped.
   void stop(std::chrono::milliseconds drain = std::chrono::milliseconds{0});
 
  private:

@@ -40,18 +40,17 @@ class Run {
         mailbox_(choices_) {}
 
   void admit() {
-    Demand demand{.model = completion_.model->name};
+    Demand demand{.model = completion_.model->name,
+                  .id = completion_.stream ? exchange_.id : std::string()};
     for (const auto& prompt : completion_.prompts) {
       demand.prompt_tokens += static_cast<std::int64_t>(prompt.size());
     }
     demand.completion_tokens = completion_.options.max_tokens * static_cast<std::int64_t>(choices_);
     admission_ = exchange_.service.meter.admit(exchange_.caller, demand);
-    const Decision& decision = admission_.decision();
-    if (!admission_.allowed()) {
-      throw ApiError(decision.status, decision.message,
-                     {.type = decision.type, .code = decision.code, .headers = decision.headers()});
+    require_allowed(admission_.decision());
+    for (const auto& [name, value] : admission_.decision().headers()) {
+      exchange_.reply.set_header(name, value);
     }
-    for (const auto& [name, value] : decision.headers()) exchange_.reply.set_header(name, value);
   }
 
   void submit() {
@@ -101,14 +100,17 @@ class Run {
     left_ = !events.flush();
     try {
       follow([&](const std::vector<Mailbox::Piece>& pieces) {
-        for (const auto& [choice, text, logprobs] : pieces) {
+        for (const auto& [choice, text, tokens, logprobs] : pieces) {
+          delivered_ += tokens;
           events.add(chunk(format_.grown(choice, text, logprobs)));
         }
+        exchange_.service.meter.deliver(admission_, delivered_);
         return pieces.empty() || events.flush();
       });
       collect();
       bill();
     } catch (const std::exception&) {
+      events.clear();
       events.add(error_body(500, "the server failed"));
       events.flush();
       throw;
@@ -229,11 +231,28 @@ class Run {
   std::vector<llm::Generation> generations_;  // after what their callbacks use
   std::vector<llm::Reply> replies_;
   llm::Usage usage_;
-  std::string head_;   ///< of each chunk, without the brace that ends it
-  bool left_ = false;  ///< the client
+  std::int64_t delivered_ = 0;  ///< tokens of a stream
+  std::string head_;            ///< of each chunk, without the brace that ends it
+  bool left_ = false;           ///< the client
 };
 
 }  // namespace
+
+void allow_prompt(Exchange& exchange, const LanguageModel& model, std::size_t bytes) {
+  const std::int64_t longest = model.longest_piece();
+  const std::int64_t context = model.engine.model().context_length();
+  const auto least = (static_cast<std::int64_t>(bytes) + longest - 1) / longest;
+  if (least > context) {
+    throw ApiError(
+        400,
+        fmt::format("the prompt has {} bytes, and the model's context of {} tokens takes "
+                    "{} at most",
+                    bytes, context, context * longest),
+        {.code = "context_length_exceeded"});
+  }
+  require_allowed(exchange.service.meter.allow_work(
+      exchange.caller, {.model = model.name, .prompt_tokens = least, .completion_tokens = 1}));
+}
 
 void complete(Exchange& exchange, Completion completion, CompletionFormat& format) {
   const bool stream = completion.stream;

@@ -44,6 +44,10 @@ class CompletionFormat {
 /// The model that a request's "model" names, if the caller may use it. Throws: ApiError.
 std::shared_ptr<LanguageModel> find_model(Exchange& exchange, Members& members);
 
+/// Lets the tokens of a prompt's text be counted, which is work: where it is within the caller's
+/// limits, and not longer than the context could hold. Throws: ApiError.
+void allow_prompt(Exchange& exchange, const LanguageModel& model, std::size_t bytes);
+
 /// Reads the members that both completion routes have, but "logprobs". Throws: ApiError.
 void read_options(Exchange& exchange, Members& members, Completion& completion);
 

@@ -12,8 +12,6 @@
 namespace quern::serve {
 namespace {
 
-constexpr int kBusyMilliseconds = 5000;
-
 ErrorCode code_of_sqlite(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_ERROR:  // our SQL is fixed, so it is the tables that are not as it expects
@@ -59,6 +57,9 @@ void make_private(const std::string& path) {
 
 }  // namespace
 
+DatabaseError::DatabaseError(ErrorCode code, const std::string& name, std::string reason)
+    : Error(code, fmt::format("ledger \"{}\" {}", name, reason)), reason_(std::move(reason)) {}
+
 std::int64_t Row::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
 std::optional<std::int64_t> Row::find_integer(int column) const {
@@ -98,12 +99,13 @@ Database::Database(const std::string& name, const std::string& uri, bool in_memo
   handle_.reset(handle);
   if (handle == nullptr) fail(ErrorCode::out_of_memory, "ledger \"{}\": no memory", name_);
   if (code != SQLITE_OK) fail_with("cannot be opened");
-  sqlite3_busy_timeout(handle, kBusyMilliseconds);
+  wait_for_locks(kLockTime);
 }
 
 void Database::fail_with(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_.get());
-  fail(code_of_sqlite(code), "ledger \"{}\" {}: {}", name_, doing, sqlite3_errmsg(handle_.get()));
+  throw DatabaseError(code_of_sqlite(code), name_,
+                      fmt::format("{}: {}", doing, sqlite3_errmsg(handle_.get())));
 }
 
 sqlite3_stmt* Database::prepared(std::string_view sql,
@@ -163,7 +165,9 @@ std::int64_t Database::value(std::string_view sql, std::initializer_list<Paramet
   query(sql, parameters, [&](const Row& row) {
     if (!first) first = row.integer(0);
   });
-  if (!first) fail(ErrorCode::corrupt_file, "ledger \"{}\" lacks a row that it must have", name_);
+  if (!first) {
+    throw DatabaseError(ErrorCode::corrupt_file, name_, "lacks a row that it must have");
+  }
   return *first;
 }
 
@@ -173,12 +177,23 @@ void Database::run_script(const std::string& sql) {
   }
 }
 
+void Database::sync_commits(bool synced) {
+  if (synced == synced_) return;
+  // Not by `run`: it takes effect when it is prepared.
+  run_script(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  synced_ = synced;
+}
+
+void Database::wait_for_locks(std::chrono::milliseconds time) {
+  sqlite3_busy_timeout(handle_.get(), static_cast<int>(time.count()));
+}
+
 Transaction::Transaction(Database& database) : database_(database) {
   database_.run("BEGIN IMMEDIATE");
 }
 
 void Transaction::commit() {
-  database_.run("COMMIT");
+  database_.run_script("COMMIT");  // as a statement it counts as one that only reads
   open_ = false;
 }
 

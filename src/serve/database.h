@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,6 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "quern/error.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -53,13 +56,30 @@ class Parameter {
   std::size_t size_ = 0;
 };
 
+/// What a database cannot do, or not now: not the fault of who asked.
+class DatabaseError : public Error {
+ public:
+  /// `reason` is as "cannot be written: database is locked", of the ledger that has this name.
+  DatabaseError(ErrorCode code, const std::string& name, std::string reason);
+
+  /// What is wrong, without the name, which is for the host alone.
+  const std::string& reason() const noexcept { return reason_; }
+
+ private:
+  std::string reason_;
+};
+
 /// A connection to an SQLite file. Not thread-safe: a connection a thread, or a lock around it.
 ///
-/// All throw, with the file and SQLite's own words in the message: `corrupt_file` for a damaged
-/// file or one that is no database, `not_found` where it cannot be opened, `out_of_memory`, and
-/// `unsupported` for a disk that is full, broken, read-only, or locked for more than 5 s.
+/// All throw DatabaseError, with the file and SQLite's own words in the message: `corrupt_file` for
+/// a damaged file or one that is no database, `not_found` where it cannot be opened,
+/// `out_of_memory`, and `unsupported` for a disk that is full, broken, read-only, or locked for
+/// more than 5 s.
 class Database {
  public:
+  /// How long a lock of others is waited for, unless something else is said.
+  static constexpr std::chrono::milliseconds kLockTime{5000};
+
   /// Opens a file, and makes it, readable by its owner only, where there is none. What SQLite keeps
   /// beside it is as private. While a process has connections to a file, nothing else in it may
   /// open that file: POSIX ends a process's locks on a file when it closes any descriptor of it.
@@ -84,6 +104,11 @@ class Database {
   /// The first column of the first row. Throws also `corrupt_file` where there is none.
   std::int64_t value(std::string_view sql, std::initializer_list<Parameter> parameters = {});
 
+  /// Whether what is committed is on disk when `commit` returns, as it is where nothing else was
+  /// said, or only safe from a crash of this process, which costs no sync. Outside transactions.
+  void sync_commits(bool synced);
+  void wait_for_locks(std::chrono::milliseconds time);
+
   /// Runs several statements, without parameters.
   void run_script(const std::string& sql);
 
@@ -98,6 +123,7 @@ class Database {
 
   std::string name_;
   bool in_memory_ = false;
+  bool synced_ = true;
   std::unique_ptr<sqlite3, Close> handle_;
   std::map<std::string, std::unique_ptr<sqlite3_stmt, Close>, std::less<>> statements_;
 };
@@ -111,7 +137,7 @@ class Transaction {
   Transaction& operator=(const Transaction&) = delete;
   ~Transaction();
 
-  /// Returns when all is on disk.
+  /// Returns when all is on disk, unless Database::sync_commits says that it need not be.
   void commit();
 
  private:

@@ -47,6 +47,7 @@ std::vector<std::pair<std::string, std::string>> Decision::headers() const {
 struct Limiter::Account {
   RateBucket requests;
   RateBucket tokens;
+  RateBucket work;                ///< in tokens, with the limit of `tokens`
   std::chrono::year_month month;  ///< that `used` counts
   Balance used;
   // Held by requests that run.
@@ -115,47 +116,54 @@ struct Limiter::Impl {
     return {};
   }
 
-  /// The same of its rates.
-  Decision check_rates(const Account& account, const LimitRequest& request) const {
-    const Plan& plan = *request.plan;
-    const RateBucket::Time now = clock.steady();
-    const auto too_fast = [](const char* what, std::int64_t limit, std::chrono::nanoseconds wait) {
-      return Decision{429,
-                      what,
-                      "rate_limit_exceeded",
-                      fmt::format("You may use {} {} per minute; try again in {} s.", limit, what,
-                                  seconds_up(wait).count()),
-                      seconds_up(wait),
-                      {},
-                      {}};
-    };
-    if (const auto limit = plan.requests_per_minute; limit > 0) {
-      const auto wait = account.requests.wait(limit, 1, now);
-      if (wait.count() > 0) return too_fast("requests", limit, wait);
-    }
-    if (const auto limit = plan.tokens_per_minute; limit > 0) {
-      if (request.tokens > limit) {
-        return {
-            429,
-            "tokens",
+  static Decision too_fast(const char* what, std::int64_t limit, std::chrono::nanoseconds wait) {
+    return {429,
+            what,
             "rate_limit_exceeded",
-            fmt::format("The request asks for {} tokens at most, and you may use {} per minute.",
-                        request.tokens, limit),
-            std::nullopt,
+            fmt::format("You may use {} {} per minute; try again in {} s.", limit, what,
+                        seconds_up(wait).count()),
+            seconds_up(wait),
             {},
             {}};
-      }
-      const auto wait = account.tokens.wait(limit, request.tokens, now);
-      if (wait.count() > 0) return too_fast("tokens", limit, wait);
+  }
+
+  Decision check_requests(const RateBucket& bucket, std::int64_t limit) const {
+    if (limit == 0) return {};
+    const auto wait = bucket.wait(limit, 1, clock.steady());
+    return wait.count() > 0 ? too_fast("requests", limit, wait) : Decision{};
+  }
+
+  Decision check_tokens(const RateBucket& bucket, std::int64_t limit, std::int64_t tokens) const {
+    if (limit == 0) return {};
+    if (tokens > limit) {
+      return {429,
+              "tokens",
+              "rate_limit_exceeded",
+              fmt::format("The request asks for {} tokens at most, and you may use {} per minute.",
+                          tokens, limit),
+              std::nullopt,
+              {},
+              {}};
     }
-    return {};
+    const auto wait = bucket.wait(limit, tokens, clock.steady());
+    return wait.count() > 0 ? too_fast("tokens", limit, wait) : Decision{};
+  }
+
+  /// A decision with the rates as they are now.
+  Decision with_rates(Decision decision, const Account& account, const Plan& plan) const {
+    const RateBucket::Time now = clock.steady();
+    if (const auto limit = plan.requests_per_minute) {
+      decision.requests = rate_of(account.requests, limit, now);
+    }
+    if (const auto limit = plan.tokens_per_minute) {
+      decision.tokens = rate_of(account.tokens, limit, now);
+    }
+    return decision;
   }
 
   void take(Account& account, const LimitRequest& request) {
-    const RateBucket::Time now = clock.steady();
-    if (const auto limit = request.plan->requests_per_minute) account.requests.take(limit, 1, now);
     if (const auto limit = request.plan->tokens_per_minute) {
-      account.tokens.take(limit, request.tokens, now);
+      account.tokens.take(limit, request.tokens, clock.steady());
     }
     account.reserved_requests += 1;
     account.reserved_tokens += request.tokens;
@@ -196,13 +204,24 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
   std::swap(tokens_, other.tokens_);
   std::swap(cost_, other.cost_);
   std::swap(tokens_per_minute_, other.tokens_per_minute_);
+  std::swap(delivered_tokens_, other.delivered_tokens_);
+  std::swap(delivered_cost_, other.delivered_cost_);
   return *this;
 }
 
 Reservation::~Reservation() {
   if (limiter_ == nullptr) return;
+  if (delivered_tokens_ > 0) {
+    settle(delivered_tokens_, delivered_cost_);
+    return;
+  }
   const std::lock_guard lock(limiter_->impl_->mutex);
   limiter_->impl_->release(account_, tokens_, cost_, tokens_per_minute_, 0);
+}
+
+void Reservation::deliver(std::int64_t tokens, Picos cost) noexcept {
+  delivered_tokens_ = tokens;
+  delivered_cost_ = cost;
 }
 
 void Reservation::settle(std::int64_t tokens, Picos cost) {
@@ -220,25 +239,49 @@ Limiter::Limiter(Clock clock, std::function<Balance(std::int64_t account)> load)
 
 Limiter::~Limiter() = default;
 
+Decision Limiter::enter(const LimitRequest& request) {
+  const Plan& plan = *request.plan;
+  const std::lock_guard lock(impl_->mutex);
+  Account& account = impl_->account(request.account);
+  Decision decision = impl_->check_account(
+      account, {.account = request.account, .plan = &plan, .credit = request.credit});
+  if (decision.status == 200) {
+    decision = impl_->check_requests(account.requests, plan.requests_per_minute);
+  }
+  if (decision.status == 200 && plan.requests_per_minute > 0) {
+    account.requests.take(plan.requests_per_minute, 1, impl_->clock.steady());
+  }
+  return impl_->with_rates(std::move(decision), account, plan);
+}
+
+Decision Limiter::allow_work(const LimitRequest& request) {
+  const std::int64_t limit = request.plan->tokens_per_minute;
+  const std::lock_guard lock(impl_->mutex);
+  Account& account = impl_->account(request.account);
+  Decision decision = impl_->check_account(account, request);
+  for (const RateBucket* bucket : {&account.tokens, &account.work}) {
+    if (decision.status == 200) decision = impl_->check_tokens(*bucket, limit, request.tokens);
+  }
+  if (decision.status == 200 && limit > 0) {
+    account.work.take(limit, request.tokens, impl_->clock.steady());
+  }
+  return impl_->with_rates(std::move(decision), account, *request.plan);
+}
+
 std::pair<Decision, Reservation> Limiter::admit(const LimitRequest& request) {
   const Plan& plan = *request.plan;
   const std::lock_guard lock(impl_->mutex);
   Account& account = impl_->account(request.account);
   Decision decision = impl_->check_account(account, request);
-  if (decision.status == 200) decision = impl_->check_rates(account, request);
+  if (decision.status == 200) {
+    decision = impl_->check_tokens(account.tokens, plan.tokens_per_minute, request.tokens);
+  }
   Reservation reservation;
   if (decision.status == 200) {
     impl_->take(account, request);
     reservation = {*this, request};
   }
-  const RateBucket::Time now = impl_->clock.steady();
-  if (const auto limit = plan.requests_per_minute) {
-    decision.requests = rate_of(account.requests, limit, now);
-  }
-  if (const auto limit = plan.tokens_per_minute) {
-    decision.tokens = rate_of(account.tokens, limit, now);
-  }
-  return {std::move(decision), std::move(reservation)};
+  return {impl_->with_rates(std::move(decision), account, plan), std::move(reservation)};
 }
 
 Balance Limiter::balance(std::int64_t account) {

@@ -58,7 +58,7 @@ struct LimitRequest {
 };
 
 /// What an admitted request holds of its account's limits until it is settled; where it never is,
-/// its tokens and cost are given back. Must not outlive its Limiter.
+/// what was not delivered is given back. Must not outlive its Limiter.
 class Reservation {
  public:
   Reservation() = default;
@@ -66,6 +66,8 @@ class Reservation {
   Reservation& operator=(Reservation&& other) noexcept;
   ~Reservation();
 
+  /// What is used by now, and stays so where it is never settled.
+  void deliver(std::int64_t tokens, Picos cost) noexcept;
   /// Replaces what was estimated by what was used. Only the first call does.
   void settle(std::int64_t tokens, Picos cost);
 
@@ -78,6 +80,8 @@ class Reservation {
   std::int64_t tokens_ = 0;
   Picos cost_ = 0;
   std::int64_t tokens_per_minute_ = 0;
+  std::int64_t delivered_tokens_ = 0;
+  Picos delivered_cost_ = 0;
 };
 
 /// Rates, quotas and credit of all accounts, in this process.
@@ -93,7 +97,18 @@ class Limiter {
   Limiter(Clock clock, std::function<Balance(std::int64_t account)> load);
   ~Limiter();
 
-  /// Decides, and where it allows the request reserves for it.
+  /// Takes a request of the account's rate, before anything is done for it: it stays taken whatever
+  /// becomes of the request. Refuses also where the month's requests or the credit are used up.
+  /// Tokens and cost do not matter.
+  Decision enter(const LimitRequest& request);
+
+  /// Decides before a prompt is turned into tokens, of which it has `request.tokens` at least.
+  /// Where it allows that, they are counted as work, of which an account may ask as much in a
+  /// minute as it may use tokens: so that prompts which are refused in the end cost no more than
+  /// others.
+  Decision allow_work(const LimitRequest& request);
+
+  /// Decides on a request that has entered, and where it allows the request reserves for it.
   std::pair<Decision, Reservation> admit(const LimitRequest& request);
 
   /// What an account has used, without what is reserved.

@@ -8,8 +8,10 @@ Mailbox::Mailbox(std::size_t choices) : unfinished_(choices) {}
 
 void Mailbox::put(std::size_t choice, const llm::Delta& delta) {
   const std::lock_guard lock(mutex_);
-  pieces_.push_back(
-      {choice, std::string(delta.text), {delta.logprobs.begin(), delta.logprobs.end()}});
+  pieces_.push_back({choice,
+                     std::string(delta.text),
+                     std::ssize(delta.tokens),
+                     {delta.logprobs.begin(), delta.logprobs.end()}});
   news_.notify_one();
 }
 

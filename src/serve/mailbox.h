@@ -16,6 +16,7 @@ class Mailbox {
   struct Piece {
     std::size_t choice = 0;
     std::string text;
+    std::int64_t tokens = 0;
     std::vector<llm::ChosenLogprob> logprobs;
   };
 

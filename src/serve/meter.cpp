@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "serve/error.h"
+#include "serve/ledger_lock.h"
 #include "serve/plans.h"
 #include "serve/schema.h"
 #include "serve/usage.h"
@@ -29,6 +30,10 @@ Decision refuse(int status, std::string code, std::string message) {
   return {status, "invalid_request_error", std::move(code), std::move(message), {}, {}, {}};
 }
 
+Decision plan_ended() {
+  return refuse(403, "plan_ended", "The plan of this key is no longer offered.");
+}
+
 }  // namespace
 
 struct Meter::Impl {
@@ -36,9 +41,11 @@ struct Meter::Impl {
       : plans(valid(config).plans),
         clock(clock_),
         memory_name(next_memory_name()),
+        ledger_lock(config.ledger),
         ledger(config.ledger, config.currency, memory_name),
         database(open_ledger(config.ledger, memory_name)),
         limiter(clock, [this](std::int64_t account) { return load(account); }) {
+    ledger.settle_open_requests();
     if (plans.empty()) return;
     for (const std::string& plan : plans_in_use(database, clock.now())) {
       require(
@@ -60,9 +67,19 @@ struct Meter::Impl {
     return found == plans.end() ? nullptr : &found->second;
   }
 
+  LimitRequest limit_request(const Caller& caller, const Plan& plan, const Demand& demand) const {
+    const Quantity most{1, demand.prompt_tokens, demand.completion_tokens};
+    return {.account = caller.account,
+            .plan = &plan,
+            .credit = caller.credit,
+            .tokens = demand.prompt_tokens + demand.completion_tokens,
+            .cost = cost(prices_of(plan, demand.model), most)};
+  }
+
   const std::map<std::string, Plan> plans;
   const Clock clock;
   const std::string memory_name;
+  LedgerLock ledger_lock;
   Ledger ledger;
   std::mutex mutex;
   Database database;  ///< for reading; guarded by mutex
@@ -85,13 +102,25 @@ bool Meter::may_use(const Caller& caller, std::string_view model) const {
   return plan != nullptr && serve::may_use(*plan, model);
 }
 
+Decision Meter::enter(const Caller& caller) {
+  const Plan* plan = impl_->plan_of(caller);
+  if (plan == nullptr) return plan_ended();
+  return impl_->limiter.enter({.account = caller.account, .plan = plan, .credit = caller.credit});
+}
+
+Decision Meter::allow_work(const Caller& caller, const Demand& demand) {
+  const Plan* plan = impl_->plan_of(caller);
+  if (plan == nullptr) return plan_ended();
+  return impl_->limiter.allow_work(impl_->limit_request(caller, *plan, demand));
+}
+
 Admission Meter::admit(const Caller& caller, const Demand& demand) {
   require(demand.prompt_tokens >= 0 && demand.completion_tokens >= 0,
           "meter: a demand with negative numbers");
   Admission admission;
   const Plan* plan = impl_->plan_of(caller);
   if (plan == nullptr) {
-    admission.decision_ = refuse(403, "plan_ended", "The plan of this key is no longer offered.");
+    admission.decision_ = plan_ended();
     return admission;
   }
   if (!serve::may_use(*plan, demand.model)) {
@@ -104,14 +133,30 @@ Admission Meter::admit(const Caller& caller, const Demand& demand) {
   admission.model_ = demand.model;
   admission.prices_ = prices_of(*plan, demand.model);
   admission.priority_ = plan->priority;
-  const Quantity most{1, demand.prompt_tokens, demand.completion_tokens};
+  admission.prompt_tokens_ = demand.prompt_tokens;
   std::tie(admission.decision_, admission.reservation_) =
-      impl_->limiter.admit({.account = caller.account,
-                            .plan = plan,
-                            .credit = caller.credit,
-                            .tokens = demand.prompt_tokens + demand.completion_tokens,
-                            .cost = cost(admission.prices_, most)});
+      impl_->limiter.admit(impl_->limit_request(caller, *plan, demand));
+  if (!admission.allowed()) return admission;
+  if (demand.id.empty()) {
+    impl_->ledger.require_writable();
+    return admission;
+  }
+  admission.open_ = impl_->ledger.open({.id = demand.id,
+                                        .key = caller.key,
+                                        .account = caller.account,
+                                        .model = demand.model,
+                                        .prompt_tokens = demand.prompt_tokens,
+                                        .completion_tokens = demand.completion_tokens,
+                                        .prices = admission.prices_,
+                                        .finished = impl_->clock.now()});
   return admission;
+}
+
+void Meter::deliver(Admission& admission, std::int64_t completion_tokens) {
+  admission.open_.deliver(completion_tokens, impl_->clock.now());
+  const Quantity used{1, admission.prompt_tokens_, completion_tokens};
+  admission.reservation_.deliver(admission.prompt_tokens_ + completion_tokens,
+                                 cost(admission.prices_, used));
 }
 
 Ticket Meter::finish(Admission admission, const Outcome& outcome) {
@@ -126,6 +171,7 @@ Ticket Meter::finish(Admission admission, const Outcome& outcome) {
                                         .finish_reason = outcome.finish_reason,
                                         .prices = admission.prices_,
                                         .finished = impl_->clock.now()});
+  admission.open_.close();
   const Quantity used{1, outcome.prompt_tokens, outcome.completion_tokens};
   admission.reservation_.settle(outcome.prompt_tokens + outcome.completion_tokens,
                                 cost(admission.prices_, used));
@@ -141,5 +187,9 @@ std::vector<UsageLine> Meter::daily(const Caller& caller, std::chrono::year_mont
 Balance Meter::balance(const Caller& caller) const {
   return impl_->limiter.balance(caller.account);
 }
+
+std::string Meter::failure() { return impl_->ledger.failure(); }
+void Meter::announce(std::string_view address) const { impl_->ledger_lock.announce(address); }
+void Meter::leave() { impl_->ledger_lock.release(); }
 
 }  // namespace quern::serve

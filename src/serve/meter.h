@@ -22,6 +22,7 @@ struct Demand {
   std::string model = {};
   std::int64_t prompt_tokens = 0;      ///< as counted
   std::int64_t completion_tokens = 0;  ///< at most (max_tokens times n)
+  std::string id = {};  ///< of a stream, as in Outcome; empty: its answer waits for its Ticket
 };
 
 /// How a request ended.
@@ -33,8 +34,9 @@ struct Outcome {
   std::chrono::microseconds latency{0};
 };
 
-/// A request's answer from the meter, and where it is allowed, what is reserved for it: given back
-/// when this is destroyed, unless Meter::finish settled it. Must not outlive its Meter.
+/// A request's answer from the meter, and where it is allowed, what is reserved for it in memory
+/// and in the ledger. When this is destroyed and Meter::finish did not settle it, what was
+/// delivered is billed and the rest given back. Must not outlive its Meter.
 class Admission {
  public:
   /// Whether to serve it; else what `decision` says is to be answered.
@@ -49,23 +51,29 @@ class Admission {
   Caller caller_;
   std::string model_ = {};
   Prices prices_;
+  std::int64_t prompt_tokens_ = 0;
   Reservation reservation_;
+  OpenRequest open_;
 };
 
 /// What the routes of a service ask of its business side, in this order:
 ///
-///     authenticate (401 where it gives nothing) -> admit -> serve -> finish -> Ticket::wait -> end
-///     of the reply.
+///     authenticate (401 where it gives nothing) -> enter -> read the request -> allow_work ->
+///     count its tokens -> admit -> serve, with `deliver` before each part of a stream -> finish ->
+///     Ticket::wait -> end of the reply.
 ///
-/// A request that fails by the server's fault is not finished: its Admission is dropped, nothing is
-/// billed. One whose client leaves is finished with what was generated.
+/// A request that fails by the server's fault is not finished: its Admission is dropped, and only
+/// what was delivered is billed. One whose client leaves is finished with what was generated.
+///
+/// Quotas are counted in memory, so a ledger has one Meter at a time (LedgerLock).
 ///
 /// Safe to use from several threads at once.
 class Meter {
  public:
   /// Opens the configuration's ledger, or one in memory. Throws: as Accounts, and
   /// `invalid_argument` where an account with a working key is on a plan that the configuration
-  /// lacks.
+  /// lacks; `busy` where another Meter has the ledger, of this process or another. Requests that
+  /// were open when the last one was killed are settled: see OpenRequest.
   explicit Meter(const Config& config, Clock clock = {});
   ~Meter();
 
@@ -79,8 +87,19 @@ class Meter {
   /// Whether the plan of a caller lets it use a model: for /v1/models.
   bool may_use(const Caller& caller, std::string_view model) const;
 
-  /// Checks model, rate, quota and credit, and reserves.
+  /// Takes a request of a caller's rate: before its body is read.
+  Decision enter(const Caller& caller);
+
+  /// Checks a request with a prompt of `demand.prompt_tokens` at least, before they are counted.
+  Decision allow_work(const Caller& caller, const Demand& demand);
+
+  /// Checks model, rate of tokens, quota and credit, and reserves. The ledger knows of a stream
+  /// when this returns. Throws: DatabaseError where it cannot be written.
   Admission admit(const Caller& caller, const Demand& demand);
+
+  /// Has the ledger know that so many tokens of an answer are delivered, before they are. Throws:
+  /// DatabaseError, and then they must not be.
+  void deliver(Admission& admission, std::int64_t completion_tokens);
 
   /// Settles what was reserved and records the request. Wait for the ticket before ending the
   /// reply.
@@ -92,6 +111,14 @@ class Meter {
 
   /// What a caller has used this month and spent of its credit, for /v1/usage.
   Balance balance(const Caller& caller) const;
+
+  /// Why the ledger cannot be written at present; empty where it can.
+  std::string failure();
+
+  /// Says where the service is found, for those that want its ledger.
+  void announce(std::string_view address) const;
+  /// Lets another Meter have the ledger: no request runs or will.
+  void leave();
 
  private:
   struct Impl;

@@ -1,10 +1,21 @@
 #include "serve/models.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "serve/error.h"
 
 namespace quern::serve {
+
+std::int64_t LanguageModel::longest_piece() const {
+  std::call_once(looked_, [this] {
+    const Tokenizer& tokenizer = engine.model().tokenizer();
+    for (TokenId token = 0; token < tokenizer.vocab_size(); ++token) {
+      longest_piece_ = std::max(longest_piece_, std::ssize(tokenizer.piece(token)));
+    }
+  });
+  return longest_piece_;
+}
 
 void Models::check_new(const std::string& name) const {
   require(!name.empty(), "serve: a model needs a name");

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -19,9 +20,16 @@ struct LanguageModel {
   LanguageModel(std::string its_name, const llm::Model& model, const llm::EngineOptions& options)
       : name(std::move(its_name)), engine(model, options) {}
 
+  /// The bytes of the longest text that one token stands for. Looked for once.
+  std::int64_t longest_piece() const;
+
   std::string name;
   llm::Engine engine;
   std::chrono::system_clock::time_point added = std::chrono::system_clock::now();
+
+ private:
+  mutable std::once_flag looked_;
+  mutable std::int64_t longest_piece_ = 1;
 };
 
 /// An ONNX model that is served.

@@ -69,6 +69,12 @@ const Route& find_route(const Request& request, std::string& name) {
 }
 
 ApiError as_api_error(const Error& error) {
+  if (dynamic_cast<const DatabaseError*>(&error) != nullptr) {
+    return {
+        503,
+        "the ledger of requests is not available: try again later",
+        {.type = "server_error", .code = "ledger_unavailable", .headers = {{"Retry-After", "1"}}}};
+  }
   switch (error.code()) {
     case ErrorCode::invalid_argument:
       return {400, error.what(), {}};
@@ -98,6 +104,7 @@ void answer(Exchange& exchange, std::string_view& path) {
   const Route& route = find_route(exchange.request, exchange.name);
   path = route.path;
   if (route.needs_key) exchange.caller = authenticate(exchange.service, exchange.request);
+  if (route.metered) require_allowed(exchange.service.meter.enter(exchange.caller));
   route.answer(exchange);
 }
 

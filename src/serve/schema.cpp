@@ -70,6 +70,16 @@ constexpr const char* kSteps[] = {
            prompt_tokens = prompt_tokens + new.prompt_tokens,
            completion_tokens = completion_tokens + new.completion_tokens;
        END;)",
+    R"(CREATE TABLE open_requests (
+         id TEXT PRIMARY KEY,
+         key TEXT NOT NULL,
+         account INTEGER NOT NULL,
+         model TEXT NOT NULL,
+         prompt_tokens INTEGER NOT NULL,
+         completion_tokens INTEGER NOT NULL,
+         price INTEGER NOT NULL REFERENCES prices (id),
+         admitted INTEGER NOT NULL,
+         covered INTEGER NOT NULL) WITHOUT ROWID;)",
 };
 
 void use_wal(Database& database) {

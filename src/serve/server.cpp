@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -49,6 +51,14 @@ struct Server::Impl {
     }
   }
 
+  /// A child that this process forks has none of the threads that serve.
+  bool is_of_this_process() const { return ::getpid() == process; }
+  void require_own_process() const {
+    require(is_of_this_process(), "serve: the server is of process {}, which forked this one",
+            process);
+  }
+
+  const pid_t process = ::getpid();
   Service service;
   std::unique_ptr<Transport> transport;  // after what its threads use
   std::mutex mutex;
@@ -72,7 +82,12 @@ Server::Server(const Config& config) {
 Server::Server(Server&&) noexcept = default;
 Server& Server::operator=(Server&&) noexcept = default;
 Server::~Server() {
-  if (impl_) stop();
+  if (!impl_) return;
+  if (impl_->is_of_this_process()) {
+    stop();
+  } else {
+    impl_.release();  // its threads cannot be waited for, and its ledger is the parent's
+  }
 }
 
 void Server::add(const std::string& name, const llm::Model& model,
@@ -85,6 +100,7 @@ void Server::add(const std::string& name, const onnx::Model& model, const BatchO
 }
 
 void Server::start() {
+  impl_->require_own_process();
   require(impl_->transport == nullptr, "serve: the server was started before");
   impl_->load_models();
   impl_->transport = std::make_unique<Transport>(
@@ -96,18 +112,24 @@ void Server::start() {
     return transport->connections();
   };
   impl_->transport->start();
+  const Config& config = impl_->service.config;
+  impl_->service.meter.announce(fmt::format(
+      "{}://{}:{}", config.tls.certificate.empty() ? "http" : "https", config.host, port()));
 }
 
 int Server::port() const noexcept { return impl_->transport ? impl_->transport->port() : 0; }
 
 void Server::wait() {
+  impl_->require_own_process();
   std::unique_lock lock(impl_->mutex);
   impl_->stopped_news.wait(lock, [this] { return impl_->stopped; });
 }
 
 void Server::stop(std::chrono::milliseconds drain) {
+  if (!impl_->is_of_this_process()) return;
   impl_->service.draining = true;
   if (impl_->transport) impl_->transport->stop(drain);
+  impl_->service.meter.leave();
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->stopped = true;

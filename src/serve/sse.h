@@ -19,6 +19,8 @@ class EventStream {
 
   /// Adds an event of one line to those that `flush` sends.
   void add(std::string_view data) { (pending_ += "data: ").append(data) += "\n\n"; }
+  /// Drops what was added and not sent.
+  void clear() { pending_.clear(); }
   /// False where the client has gone.
   bool flush() {
     const bool sent = reply_.write(pending_);

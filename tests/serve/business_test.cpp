@@ -19,6 +19,7 @@ struct Business {
   Business()
       : config{.ledger = folder.path("usage.db"),
                .plans = {{"free", {.monthly_tokens = 200}},
+                         {"narrow", {.tokens_per_minute = 20}},
                          {"slow", {.requests_per_minute = 2, .tokens_per_minute = 1000}},
                          {"credit",
                           {.billing = Billing::prepaid,
@@ -124,6 +125,34 @@ TEST_CASE("a rate is told in headers, and beyond it 429 with a time to come back
   CHECK(third.has_header("Retry-After: "));
   CHECK(third.has_header("x-ratelimit-reset-requests: "));
   CHECK(third.json()["error"]["code"] == "rate_limit_exceeded");
+}
+
+TEST_CASE("requests that are refused count in the rate, and no prompt is read beyond it") {
+  Business business;
+  const std::string key = business.key_on("slow");
+  const std::string prompt(1 << 20, 'x');
+  const Json body{{"model", "story"}, {"prompt", prompt}};
+  const Answer first = business.server.post("/v1/completions", body, key);
+  CHECK(first.status == 400);
+  CHECK(first.json()["error"]["code"] == "context_length_exceeded");
+  CHECK(first.json()["error"]["message"].get<std::string>().find("1048576 bytes") !=
+        std::string::npos);
+  CHECK(business.server.ask("POST", "/v1/completions", "{", key).status == 400);
+  CHECK(business.server.ask("POST", "/v1/completions", "{", key).status == 429);
+  CHECK(business.server.post("/v1/completions", body, key).status == 429);
+  CHECK(business.server.post("/v2/models/x/infer", body, key).status == 429);
+  CHECK(business.server.get("/v1/models", key).status == 200);
+}
+
+TEST_CASE("a prompt of more tokens than a minute has is refused before they are counted") {
+  Business business;
+  const std::string key = business.key_on("narrow");
+  const Answer answer = business.server.post(
+      "/v1/chat/completions",
+      {{"model", "story"}, {"messages", {{{"role", "user"}, {"content", std::string(1500, 'x')}}}}},
+      key);
+  CHECK(answer.status == 429);
+  CHECK(answer.json()["error"]["type"] == "tokens");
 }
 
 TEST_CASE("a quota and a credit end") {

@@ -91,6 +91,8 @@ std::set<std::string> ask_until_killed(ServerProcess& server, const Shop& shop,
         count.notify_all();
       }
       CHECK_MESSAGE(killed, "an answer broke off: ", answer);
+      count += 1000;  // for whoever waits for more
+      count.notify_all();
     });
   }
   work(count);
@@ -197,6 +199,50 @@ TEST_CASE("keys and usage run beside a server under load, and a kill costs neith
       return works(again, pair.first) && !works(again, pair.second);
     }));
   }
+}
+
+TEST_CASE("a stream that a kill broke off is billed once, no less than what was delivered") {
+  const Shop shop;
+  std::string received;
+  {
+    ServerProcess server(shop.config);
+    RawClient client(server.port());
+    REQUIRE(client.send(shop.request(true, 400)));
+    for (int i = 0; i < 20; ++i) received += client.read_until("data: ");
+    server.send(SIGKILL);
+    received += client.read_all();
+  }
+  std::int64_t delivered = 0;
+  for (std::size_t at = received.find("\"text\""); at != std::string::npos;
+       at = received.find("\"text\"", at + 1)) {
+    ++delivered;
+  }
+  REQUIRE(delivered >= 19);
+  for (int start = 0; start < 2; ++start) {
+    const ServerProcess again(shop.config);
+    Database database = open_ledger(shop.folder.path("usage.db"));
+    CHECK(database.value("SELECT count(*) FROM requests") == 1);
+    CHECK(database.value("SELECT count(*) FROM open_requests") == 0);
+    const std::int64_t billed = database.value(
+        "SELECT completion_tokens FROM requests WHERE finish_reason = 'interrupted'");
+    CHECK(billed >= delivered);
+    CHECK(billed < 400);
+    CHECK(database.value("SELECT sum(completion_tokens) FROM usage") == billed);
+  }
+}
+
+TEST_CASE("a second server on a ledger refuses to start, naming the first, and not after a kill") {
+  const Shop shop;
+  ServerProcess first(shop.config);
+  const Run second = run("serve --port 0 --config " + shop.config);
+  CHECK(second.exit_code != 0);
+  CHECK(second.err.find(fmt::format("process {} at http://127.0.0.1:{}", first.id(),
+                                    first.port())) != std::string::npos);
+  CHECK(run("keys list --config " + shop.config).exit_code == 0);
+  first.send(SIGKILL);
+  first.wait();
+  const ServerProcess third(shop.config);
+  CHECK(third.port() > 0);
 }
 
 TEST_CASE("SIGTERM lets answers end, takes no more requests, and bills what was answered") {

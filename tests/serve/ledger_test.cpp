@@ -1,8 +1,6 @@
 #include "serve/ledger.h"
 
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include <thread>
 
 #include "serve/fake_clock.h"
+#include "serve/full_disk.h"
 #include "serve/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
@@ -45,26 +44,6 @@ std::string refusal_of(const std::string& path) {
   }
   return "";
 }
-
-/// While it lives, no file may grow beyond `bytes`: as a full disk, writing fails.
-class FullDisk {
- public:
-  explicit FullDisk(std::size_t bytes) {
-    before_ = signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit_);
-    rlimit full = limit_;
-    full.rlim_cur = bytes;
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
-  }
-  ~FullDisk() {
-    setrlimit(RLIMIT_FSIZE, &limit_);
-    signal(SIGXFSZ, before_);
-  }
-
- private:
-  rlimit limit_{};
-  void (*before_)(int) = nullptr;
-};
 
 }  // namespace
 
@@ -256,6 +235,81 @@ TEST_CASE("a ledger that another process is writing is waited for, and one locke
     CHECK(code_of([&] { Transaction refused(third); }) == ErrorCode::unsupported);
   }
   CHECK(ticket.wait());
+}
+
+TEST_CASE("an open request has a row until its entry is recorded") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  constexpr std::string_view kOpen = "SELECT count(*) FROM open_requests";
+  Ledger ledger(path, "EUR", "");
+  OpenRequest request = ledger.open(entry("a"));
+  CHECK(count(path, kOpen) == 1);
+  CHECK(count(path) == 0);
+  request.deliver(1, FakeClock().now());
+  CHECK(ledger.record(entry("a")).wait());
+  request.close();
+  CHECK(count(path, kOpen) == 0);
+  CHECK(count(path) == 1);
+  CHECK(count(path, "SELECT completion_tokens FROM requests") == 20);
+}
+
+TEST_CASE("a request that ends without an entry is billed what was delivered, once") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  {
+    Ledger ledger(path, "EUR", "");
+    const OpenRequest unanswered = ledger.open(entry("nothing"));
+    OpenRequest request = ledger.open(entry("a"));
+    for (int tokens = 1; tokens <= 9; ++tokens) request.deliver(tokens, FakeClock().now());
+  }
+  CHECK(count(path, "SELECT count(*) FROM open_requests") == 0);
+  CHECK(count(path) == 1);
+  CHECK(count(path,
+              "SELECT completion_tokens FROM requests WHERE id = 'a' "
+              "AND finish_reason = 'interrupted' AND prompt_tokens = 10") == 9);
+  Ledger again(path, "EUR", "");
+  CHECK(!again.record(entry("a")).wait());
+  CHECK(count(path, "SELECT sum(completion_tokens) FROM usage") == 9);
+}
+
+TEST_CASE("requests that a killed process left open are billed at least what was delivered") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  Ledger killed(path, "EUR", "");
+  const OpenRequest unanswered = killed.open(entry("nothing"));
+  OpenRequest begun = killed.open(entry("begun"));  // 20 tokens at most
+  begun.deliver(3, FakeClock().now());
+  OpenRequest almost = killed.open(entry("almost"));
+  almost.deliver(18, FakeClock().now());
+  Ledger ledger(path, "EUR", "");
+  ledger.settle_open_requests();
+  CHECK(count(path, "SELECT count(*) FROM open_requests") == 0);
+  CHECK(count(path) == 2);
+  CHECK(count(path, "SELECT completion_tokens FROM requests WHERE id = 'begun'") == 10);
+  CHECK(count(path, "SELECT completion_tokens FROM requests WHERE id = 'almost'") == 20);
+  ledger.settle_open_requests();
+  CHECK(count(path) == 2);
+  CHECK(count(path, "SELECT sum(calls) FROM usage") == 2);
+}
+
+TEST_CASE("a ledger that cannot be written says why, takes no request, and is tried again") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("usage.db");
+  Ledger ledger(path, "EUR", "");
+  OpenRequest running = ledger.open(entry("running"));
+  running.deliver(1, FakeClock().now());
+  CHECK(ledger.failure().empty());
+  {
+    const FullDisk full(4096);
+    CHECK(code_of([&] { ledger.open(entry("a")); }) == ErrorCode::unsupported);
+    CHECK(ledger.failure().find("cannot be written") != std::string::npos);
+    CHECK(code_of([&] { running.deliver(9, FakeClock().now()); }) == ErrorCode::unsupported);
+    running = {};
+  }
+  while (!ledger.failure().empty()) std::this_thread::yield();
+  CHECK(ledger.record(entry("b")).wait());
+  CHECK(count(path, "SELECT completion_tokens FROM requests WHERE id = 'running'") == 1);
+  CHECK(count(path) == 2);
 }
 
 TEST_CASE("what is no ledger is refused and left as it was") {

@@ -18,6 +18,8 @@ struct Limits {
 
   std::pair<Decision, Reservation> ask(std::int64_t tokens = 0, Picos cost = 0,
                                        std::int64_t credit = 0) {
+    Decision entered = limiter.enter({1, &plan, credit, 0, 0});
+    if (entered.status != 200) return {std::move(entered), Reservation()};
     return limiter.admit({1, &plan, credit, tokens, cost});
   }
   /// Asks and uses exactly what was asked for.
@@ -97,6 +99,54 @@ TEST_CASE("a request that is dropped gives its tokens back") {
   for (int i = 0; i < 20; ++i) CHECK(limits.ask(1000).first.status == 200);
   CHECK(limits.limiter.balance(1).month_tokens == 0);
   CHECK(limits.limiter.balance(1).month_requests == 0);
+}
+
+TEST_CASE("what was delivered of a request that is dropped is used") {
+  Limits limits{Plan{.monthly_tokens = 5000, .tokens_per_minute = 1000}};
+  {
+    auto [decision, reservation] = limits.ask(1000, 1000);
+    reservation.deliver(30, 30);
+    reservation.deliver(40, 40);
+  }
+  CHECK(limits.limiter.balance(1).month_tokens == 40);
+  CHECK(limits.limiter.balance(1).month_requests == 1);
+  CHECK(limits.limiter.balance(1).spent == 40);
+  CHECK(limits.ask(1).first.tokens->remaining == 959);
+}
+
+TEST_CASE("a request that has entered is counted, whatever becomes of it") {
+  Limits limits{Plan{.requests_per_minute = 2}};
+  CHECK(limits.limiter.enter({1, &limits.plan, 0, 0, 0}).status == 200);
+  CHECK(limits.limiter.enter({1, &limits.plan, 0, 0, 0}).status == 200);
+  const Decision refused = limits.limiter.enter({1, &limits.plan, 0, 0, 0});
+  CHECK(refused.status == 429);
+  CHECK(refused.retry_after == 30s);
+}
+
+TEST_CASE("prompts are counted for no more work than a minute's tokens, admitted or not") {
+  Limits limits{Plan{.tokens_per_minute = 1000}};
+  const LimitRequest prompt{1, &limits.plan, 0, 300, 0};
+  for (int i = 0; i < 3; ++i) {
+    CHECK(limits.limiter.allow_work(prompt).status == 200);
+    CHECK(limits.ask(1001).first.status == 429);
+  }
+  const Decision refused = limits.limiter.allow_work(prompt);
+  CHECK(refused.status == 429);
+  CHECK(refused.type == "tokens");
+  CHECK(refused.retry_after == 12s);
+  CHECK(refused.tokens->remaining == 1000);  // of what is used, nothing was
+  limits.clock.advance(12s);
+  CHECK(limits.limiter.allow_work(prompt).status == 200);
+}
+
+TEST_CASE("no work is done for whom quota, credit or rate would refuse in any case") {
+  Limits month{Plan{.monthly_tokens = 100}, Balance{.month_tokens = 100}};
+  CHECK(month.limiter.allow_work({1, &month.plan, 0, 1, 0}).status == 429);
+  Limits prepaid{Plan{.billing = Billing::prepaid, .prices = {1, 1, 1}}};
+  CHECK(prepaid.limiter.allow_work({1, &prepaid.plan, 0, 1, 1}).status == 402);
+  Limits fast{Plan{.tokens_per_minute = 100}};
+  const auto held = fast.ask(100).second;
+  CHECK(fast.limiter.allow_work({1, &fast.plan, 0, 1, 0}).status == 429);
 }
 
 TEST_CASE("a request of more tokens than a minute has is refused with no time to retry after") {
@@ -181,7 +231,7 @@ TEST_CASE("accounts do not share limits") {
   Limits limits{Plan{.requests_per_minute = 1}};
   CHECK(limits.use().status == 200);
   CHECK(limits.use().status == 429);
-  CHECK(limits.limiter.admit({2, &limits.plan, 0, 0, 0}).first.status == 200);
+  CHECK(limits.limiter.enter({2, &limits.plan, 0, 0, 0}).status == 200);
 }
 
 TEST_CASE("threads that ask together do not pass a limit together") {

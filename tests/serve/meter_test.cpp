@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "serve/fake_clock.h"
+#include "serve/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
 
@@ -44,7 +45,8 @@ TEST_CASE("a request is admitted, finished, and then on its account's bill and i
   CHECK(meter.asks_for_keys());
   const auto caller = meter.authenticate(key.key);
   REQUIRE(caller);
-  Admission admission = meter.admit(*caller, {"small", 100, 500});
+  CHECK(meter.enter(*caller).status == 200);
+  Admission admission = meter.admit(*caller, {"small", 100, 500, "r1"});
   REQUIRE(admission.allowed());
   CHECK(admission.priority() == 7);
   CHECK(admission.decision().requests->remaining == 999);
@@ -69,7 +71,7 @@ TEST_CASE("only the plan's models may be used") {
   const Caller caller = meter.authenticate(key.key).value();
   CHECK(meter.may_use(caller, "small"));
   CHECK(!meter.may_use(caller, "big"));
-  const Admission refused = meter.admit(caller, {"big", 1, 1});
+  const Admission refused = meter.admit(caller, {"big", 1, 1, "r1"});
   CHECK(refused.decision().status == 404);
   CHECK(refused.decision().code == "model_not_found");
 }
@@ -80,7 +82,7 @@ TEST_CASE("a caller sees its own usage and no other's") {
   Meter meter(service.config, service.clock.clock());
   const Caller a = meter.authenticate(accounts.create("a", "pro").key).value();
   const Caller b = meter.authenticate(accounts.create("b", "pro").key).value();
-  meter.finish(meter.admit(a, {"small", 1, 1}), outcome("r1", 1, 1)).wait();
+  meter.finish(meter.admit(a, {"small", 1, 1, "r1"}), outcome("r1", 1, 1)).wait();
   CHECK(meter.daily(a, month_of(service.clock.now())).size() == 1);
   CHECK(meter.daily(b, month_of(service.clock.now())).empty());
 }
@@ -92,10 +94,12 @@ TEST_CASE("credit is spent across a restart, and topped up while the service run
   {
     Meter meter(service.config, service.clock.clock());
     const Caller caller = meter.authenticate(key.key).value();
-    meter.finish(meter.admit(caller, {"m", 40, 60}), outcome("r1", 40, 20)).wait();
+    meter.finish(meter.admit(caller, {"m", 40, 60, "r1"}), outcome("r1", 40, 20)).wait();
   }
   Meter meter(service.config, service.clock.clock());
-  const auto ask = [&] { return meter.admit(meter.authenticate(key.key).value(), {"m", 40, 1}); };
+  const auto ask = [&] {
+    return meter.admit(meter.authenticate(key.key).value(), {"m", 40, 1, "r2"});
+  };
   CHECK(ask().decision().status == 402);
   accounts.add_credit("acme", 1);
   CHECK(ask().allowed());
@@ -110,7 +114,7 @@ TEST_CASE("a plan that an account still has must be offered") {
   Accounts(service.config).revoke("acme");
   Meter meter(without, service.clock.clock());
   CHECK(!meter.authenticate(key.key));
-  CHECK(meter.admit({.account = 1, .name = "acme", .plan = "pro"}, {"small", 1, 1})
+  CHECK(meter.admit({.account = 1, .name = "acme", .plan = "pro"}, {"small", 1, 1, "r1"})
             .decision()
             .status == 403);
 }
@@ -118,13 +122,32 @@ TEST_CASE("a plan that an account still has must be offered") {
 TEST_CASE("without plans no key is asked for, and usage is kept in memory") {
   Meter meter(Config{});
   CHECK(!meter.asks_for_keys());
-  Admission admission = meter.admit({}, {"any", 5, 5});
+  Admission admission = meter.admit({}, {"any", 5, 5, "r1"});
   REQUIRE(admission.allowed());
   CHECK(admission.decision().headers().empty());
   CHECK(meter.finish(std::move(admission), outcome("r1", 5, 5)).wait());
   CHECK(meter.daily({}, month_of(std::chrono::system_clock::now())).at(0).calls == 1);
   Meter other(Config{});
   CHECK(other.daily({}, month_of(std::chrono::system_clock::now())).empty());
+}
+
+TEST_CASE(
+    "an admission that is dropped costs what was delivered, and its request is known till then") {
+  Service service;
+  Accounts accounts(service.config);
+  Meter meter(service.config, service.clock.clock());
+  const Caller caller = meter.authenticate(accounts.create("acme", "pro").key).value();
+  Database ledger = open_ledger(service.config.ledger);
+  {
+    const Admission nothing = meter.admit(caller, {"small", 100, 500, "r1"});
+    Admission some = meter.admit(caller, {"small", 100, 500, "r2"});
+    CHECK(ledger.value("SELECT count(*) FROM open_requests") == 2);
+    meter.deliver(some, 30);
+  }
+  CHECK(meter.balance(caller).month_tokens == 130);
+  meter.finish(meter.admit(caller, {"small", 1, 1, "r3"}), outcome("r3", 1, 1)).wait();
+  CHECK(ledger.value("SELECT count(*) FROM open_requests") == 0);
+  CHECK(accounts.invoice(month_of(service.clock.now())).total.completion_tokens == 31);
 }
 
 TEST_CASE("many threads are metered at once, while keys are made and bills are read") {
@@ -140,9 +163,10 @@ TEST_CASE("many threads are metered at once, while keys are made and bills are r
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
         const Caller caller = meter.authenticate(keys[t].key).value();
-        Admission admission = meter.admit(caller, {"small", 10, 10});
+        const std::string id = fmt::format("{}.{}", t, i);
+        Admission admission = meter.admit(caller, {"small", 10, 10, id});
         if (i % 5 == 4) continue;
-        meter.finish(std::move(admission), outcome(fmt::format("{}.{}", t, i), 10, t)).wait();
+        meter.finish(std::move(admission), outcome(id, 10, t)).wait();
       }
     });
   }

@@ -44,6 +44,7 @@ class ServerProcess {
   }
 
   int port() const { return port_; }
+  pid_t id() const { return process_; }
 
   void send(int signal) const {
     if (process_ > 0) ::kill(process_, signal);

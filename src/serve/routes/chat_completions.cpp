@@ -150,7 +150,11 @@ void chat_completions(Exchange& exchange) {
   Members members(body);
   Completion completion{.model = find_model(exchange, members)};
   const llm::Model& model = completion.model->engine.model();
-  completion.prompts = {encode(model, read_messages(members))};
+  const std::vector<ChatMessage> messages = read_messages(members);
+  std::size_t bytes = 0;
+  for (const ChatMessage& message : messages) bytes += message.content.size();
+  allow_prompt(exchange, *completion.model, bytes);
+  completion.prompts = {encode(model, messages)};
   read_options(exchange, members, completion);
   read_logprobs(members, completion.options);
   refuse_what_is_missing(members);

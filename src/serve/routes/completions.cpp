@@ -24,7 +24,9 @@ std::vector<TokenId> read_tokens(Members& members, const Json& json, std::int64_
 }
 
 /// One text, several, one prompt as tokens, or several as tokens.
-std::vector<std::vector<TokenId>> read_prompts(Members& members, const Tokenizer& tokenizer) {
+std::vector<std::vector<TokenId>> read_prompts(Exchange& exchange, Members& members,
+                                               const LanguageModel& model) {
+  const Tokenizer& tokenizer = model.engine.model().tokenizer();
   const Json& json = members.need("prompt");
   const bool one = !json.is_array() || json.empty() || json.front().is_number();
   const Json several = one ? Json::array({json}) : json;
@@ -34,7 +36,9 @@ std::vector<std::vector<TokenId>> read_prompts(Members& members, const Tokenizer
   std::vector<std::vector<TokenId>> prompts;
   for (const Json& prompt : several) {
     if (prompt.is_string()) {
-      prompts.push_back(tokenizer.encode(prompt.get_ref<const std::string&>()));
+      const auto& text = prompt.get_ref<const std::string&>();
+      allow_prompt(exchange, model, text.size());
+      prompts.push_back(tokenizer.encode(text));
     } else if (prompt.is_array()) {
       prompts.push_back(read_tokens(members, prompt, tokenizer.vocab_size()));
     } else {
@@ -117,7 +121,7 @@ void completions(Exchange& exchange) {
   Members members(body);
   Completion completion{.model = find_model(exchange, members)};
   const Tokenizer& tokenizer = completion.model->engine.model().tokenizer();
-  completion.prompts = read_prompts(members, tokenizer);
+  completion.prompts = read_prompts(exchange, members, *completion.model);
   read_options(exchange, members, completion);
   if (const auto logprobs = members.integer("logprobs", 0, 20)) {
     completion.options.logprobs = static_cast<int>(*logprobs);

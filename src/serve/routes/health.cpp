@@ -1,4 +1,5 @@
 #include "serve/api_error.h"
+#include "serve/members.h"
 #include "serve/routes/table.h"
 
 namespace quern::serve {
@@ -8,6 +9,9 @@ void health(Exchange& exchange) { exchange.reply.send(200, kJson, R"({"status":"
 void readiness(Exchange& exchange) {
   if (exchange.service.draining) {
     exchange.reply.send(503, kJson, R"({"status":"draining"})");
+  } else if (const std::string failure = exchange.service.meter.failure(); !failure.empty()) {
+    exchange.reply.send(
+        503, kJson, dump({{"status", "ledger_unavailable"}, {"reason", "the ledger " + failure}}));
   } else {
     exchange.reply.send(200, kJson, R"({"status":"ready"})");
   }

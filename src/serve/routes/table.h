@@ -13,6 +13,7 @@ struct Route {
   std::string_view path;  ///< {} in it is any name, which may have slashes: the first that fits
   void (*answer)(Exchange& exchange);
   bool needs_key = false;
+  bool metered = false;  ///< counted in its caller's rate, before its body is read
 };
 
 /// All routes.
