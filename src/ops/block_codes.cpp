@@ -16,7 +16,7 @@ namespace {
 Tensor block_zeros(const BlockCodes& codes, const std::optional<Tensor>& given) {
   const std::int64_t blocks = codes.blocks();
   const std::int64_t count = codes.out * blocks;
-  if (!given) return Tensor::full({count}, codes.bits == 8 ? 128 : 8);
+  if (!given) return Tensor::full({count}, 1 << (codes.bits - 1));
   if (given->dtype() != DType::u8) {
     require(given->numel() == count, "zero points {}, expected {}", given->shape(), count);
     return given->cast(DType::f32).contiguous();
@@ -43,7 +43,7 @@ void check_sizes(const BlockCodes& codes, const Tensor& packed, const Tensor& sc
           codes.out * blocks);
 }
 
-/// 32 codes of four bits from `row` on as a block of q4_f32.
+/// 32 codes of up to four bits from `row` on as a block of q4_f32.
 void write_q4(const BlockCodes& codes, const std::uint8_t* row, float scale, float zero,
               std::byte* block) {
   const float values[] = {scale, -zero * scale};
@@ -63,7 +63,7 @@ void write_q8(const std::uint8_t* bytes, float scale, std::byte* block) {
 std::optional<Weight> as_blocks(const BlockCodes& codes, const Tensor& packed, const Tensor& scales,
                                 const std::optional<Tensor>& zeros,
                                 const std::optional<Tensor>& groups) {
-  const Encoding encoding = codes.bits == 4 ? Encoding::q4_f32 : Encoding::q8_f32;
+  const Encoding encoding = codes.bits < 8 ? Encoding::q4_f32 : Encoding::q8_f32;
   const BlockFormat format = block_format(encoding);
   check_sizes(codes, packed, scales);
   const Tensor zero_points = block_zeros(codes, zeros);
@@ -87,8 +87,8 @@ std::optional<Weight> as_blocks(const BlockCodes& codes, const Tensor& packed, c
       const std::uint8_t* at =
           from + row * codes.blocks() * codes.block_bytes() + first * codes.bits / 8;
       std::byte* to = memory.get() + i * format.bytes;
-      codes.bits == 4 ? write_q4(codes, at, scale[group], zero[group], to)
-                      : write_q8(at, scale[group], to);
+      codes.bits < 8 ? write_q4(codes, at, scale[group], zero[group], to)
+                     : write_q8(at, scale[group], to);
     }
   });
   return Weight(encoding, {codes.out, codes.in}, {memory.get(), size}, memory);

@@ -8,8 +8,8 @@
 
 namespace quern::ops {
 
-/// How a weight [out, in] lies in codes of 4 or 8 bits: u8 [out, blocks, block bytes], the first
-/// code of a byte in its lower half; each block of values has a scale and a zero point.
+/// How a weight [out, in] lies in codes of 2, 4 or 8 bits: u8 [out, blocks, block bytes], the first
+/// code of a byte in its lowest bits; each block of values has a scale and a zero point.
 struct BlockCodes {
   std::int64_t out, in, bits, block;
 
@@ -19,8 +19,8 @@ struct BlockCodes {
 
   /// The `index`-th code of a row of them.
   std::int32_t code(const std::uint8_t* row, std::int64_t index) const {
-    if (bits == 8) return row[index];
-    return row[index / 2] >> (index % 2 * 4) & 15;
+    const std::int64_t each = 8 / bits;
+    return row[index / each] >> (index % each * bits) & ((1 << bits) - 1);
   }
 };
 

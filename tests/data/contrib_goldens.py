@@ -35,7 +35,7 @@ def case(name, domain, op, inputs, outputs, **attributes):
     write(name, [helper.make_node(op, names, outs, domain=domain, **attributes)], names, inputs, outs, outputs)
 
 
-def write(name, nodes, names, inputs, outs, outputs, opset=17):
+def write(name, nodes, names, inputs, outs, outputs, opset=17, wanted=None):
     infos = [
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
         for n, x in zip(names, inputs) if n
@@ -48,8 +48,8 @@ def write(name, nodes, names, inputs, outs, outputs, opset=17):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-        wanted = session.run(None, feeds)
+        if wanted is None:
+            wanted = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, feeds)
     except Exception as error:  # what this runtime lacks is not a case
         print("no reference for", name, str(error)[:200])
         return
@@ -281,6 +281,22 @@ def coded_weights():
          K=32, N=4, bits=4, block_size=32)
 
 
+def two_bit_weights():
+    """By NumPy: that runtime lacks them."""
+    random = np.random.default_rng(3)
+    for name, k, n, block, with_zeros in (("2", 64, 5, 32, False), ("2_zeros", 96, 5, 32, True), ("2_odd", 70, 3, 16, True)):
+        blocks = -(-k // block)
+        codes, scales = random.integers(0, 4, (n, blocks, block)), random.random((n, blocks)).astype(np.float32)
+        zeros = random.integers(0, 4, (n, blocks)) if with_zeros else np.full((n, blocks), 2)
+        x = random.standard_normal((2, k)).astype(np.float32)
+        weight = ((codes - zeros[..., None]) * scales[..., None]).reshape(n, -1)[:, :k]
+        pack = lambda rows: sum(np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))[:, i::4] << 2 * i for i in range(4)).astype(np.uint8)
+        inputs = [x, pack(codes.reshape(n, -1)).reshape(n, blocks, -1), scales] + [pack(zeros)] * with_zeros
+        names = [f"x{i}" for i in range(len(inputs))]
+        node = helper.make_node("MatMulNBits", names, ["y0"], domain=MS, K=k, N=n, bits=2, block_size=block)
+        write(f"matmul_n_bits_{name}", [node], names, inputs, ["y0"], [T.FLOAT], wanted=[(x @ weight.T).astype(np.float32)])
+
+
 def fused():
     x, w = f32(1, 3, 7, 6), f32(4, 3, 3, 3)
     for activation, parameters in (("Relu", {}), ("Tanh", {}), ("Sigmoid", {}),
@@ -362,3 +378,4 @@ coded_weights()
 fused()
 support_vectors()
 old_and_rare()
+two_bit_weights()

@@ -15,8 +15,8 @@ ops::BlockCodes block_codes(const Node& node) {
                               .in = node.attributes.get<std::int64_t>("K"),
                               .bits = node.attributes.get("bits", std::int64_t{4}),
                               .block = node.attributes.get<std::int64_t>("block_size")};
-  if (codes.bits != 4 && codes.bits != 8)
-    fail(ErrorCode::unsupported, "weights of {} bits; known: 4, 8", codes.bits);
+  if (codes.bits != 2 && codes.bits != 4 && codes.bits != 8)
+    fail(ErrorCode::unsupported, "weights of {} bits; known: 2, 4, 8", codes.bits);
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   const bool sizes = codes.out > 0 && codes.out < kMost && codes.in > 0 && codes.in < kMost;
   if (!sizes || codes.block < 16 || codes.block >= kMost || (codes.block & (codes.block - 1)) != 0)
