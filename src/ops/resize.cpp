@@ -57,7 +57,7 @@ double coordinate(const Axis& a, std::int64_t i, ResizeCoordinates rule) {
   return a.region_start * (from - 1) + at * length * (from - 1) / (to - 1);
 }
 
-double nearest(double at, NearestRounding rounding) {
+double nearest(double at, double scale, NearestRounding rounding) {
   switch (rounding) {
     case NearestRounding::prefer_floor:
       return std::ceil(at - 0.5);
@@ -67,6 +67,8 @@ double nearest(double at, NearestRounding rounding) {
       return std::floor(at);
     case NearestRounding::ceil:
       return std::ceil(at);
+    case NearestRounding::outward:
+      return scale < 1 ? std::ceil(at) : std::floor(at);
   }
   return at;
 }
@@ -122,7 +124,7 @@ Taps taps_of(const Axis& a, const ResizeOptions& options) {
     if (options.coordinates == ResizeCoordinates::crop_and_resize)
       taps.is_outside.push_back(at < 0 || at > static_cast<double>(a.from - 1));
     if (options.interpolation == Interpolation::nearest) {
-      const auto place = static_cast<std::int64_t>(nearest(at, options.rounding));
+      const auto place = static_cast<std::int64_t>(nearest(at, a.scale, options.rounding));
       taps.places.push_back(std::clamp<std::int64_t>(place, 0, a.from - 1));
       taps.weights.push_back(1);
     } else {

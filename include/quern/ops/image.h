@@ -30,7 +30,13 @@ enum class ResizeCoordinates {
   crop_and_resize        ///< evenly over the region of interest
 };
 /// The neighbour that `nearest` takes.
-enum class NearestRounding { prefer_floor, prefer_ceil, floor, ceil };
+enum class NearestRounding {
+  prefer_floor,
+  prefer_ceil,
+  floor,
+  ceil,
+  outward  ///< floor on axes that grow, ceil on those that shrink
+};
 
 struct ResizeOptions {
   Interpolation interpolation = Interpolation::nearest;

@@ -161,7 +161,7 @@ KernelPtr resize(const Node& node, const ImportContext&) {
 KernelPtr resize_by_input(const Node& node, const ImportContext&) {
   ops::ResizeOptions options{.interpolation = choice(node, "mode", "nearest", kInterpolations),
                              .coordinates = ops::ResizeCoordinates::asymmetric,
-                             .rounding = ops::NearestRounding::floor};
+                             .rounding = ops::NearestRounding::outward};
   return std::make_unique<const Resize>(node, ResizeInputs{9, 1, 9}, std::move(options));
 }
 
