@@ -70,7 +70,8 @@ Prepared ByteConv::Impl::prepared_for(const ByteConvArgs& args) const {
 
 /// Without pads every sum has the same products of the zero point: those with a filter's elements.
 void ByteConv::Impl::shift_bias(std::int32_t x_zero) {
-  constexpr float kExact = 1 << 24;
+  const bool has_fractions = bias && store->bias->dtype() == DType::f32;
+  const double most = has_fractions ? 1 << 14 : 1 << 24;  // that f32 holds well enough
   const auto is_zero = [](std::int64_t pad) { return pad == 0; };
   const bool pads = !std::ranges::all_of(window.pads_begin, is_zero) ||
                     !std::ranges::all_of(window.pads_end, is_zero);
@@ -81,7 +82,7 @@ void ByteConv::Impl::shift_bias(std::int32_t x_zero) {
   const Tensor products = mul(sums, Tensor::scalar(-static_cast<double>(x_zero)));
   const Tensor shifted = bias ? add(products, bias->cast(DType::f64)) : products;
   for (const double value : shifted.data<double>()) {
-    if (std::abs(value) > kExact) return;
+    if (std::abs(value) > most) return;
   }
   shifted_bias = shifted.cast(DType::f32);
   shift = x_zero;
@@ -142,6 +143,7 @@ bool run_by_channel(const ByteConvArgs& args) {
   const std::int32_t lowest = args.x.dtype() == DType::i8 ? -128 : 0;
   if (!args.conv.by_channel || !store || args.x_zero < lowest || args.x_zero > lowest + 255)
     return false;
+  if (store->bias && store->bias->dtype() != DType::i32) return false;
   const Tensor src = in_layout(args.x, args.x.dtype(), Layout::channels_last);
   Tensor dst = channels_last_or_new(args.dst);
   kernels::ChannelConv conv;
@@ -224,15 +226,9 @@ Tensor convolve(const ByteConvArgs& args) {
 }
 
 bool run_reference(const ByteConvArgs& args) {
-  Tensor acc = convolve(args);
+  const Tensor acc = convolve(args);
   const std::optional<ByteStore>& store = args.conv.store;
-  if (store && store->bias) {
-    Shape channels = Shape::filled(acc.rank(), 1);
-    channels[1] = acc.dim(1);
-    acc = add(acc, store->bias->reshape(channels));
-  }
-  if (store) acc = requantize(acc, Tensor::from(store->multiplier, {acc.dim(1)}), 1, store->zero);
-  copy_into(acc, args.dst);
+  copy_into(store ? store->bytes_of(acc, 1) : acc, args.dst);
   return true;
 }
 
@@ -262,7 +258,8 @@ ByteStore ByteStore::of(const char* operation, const Tensor& x_scale, const Tens
   require(is_byte(dtype) && y.zero_point.numel() == 1,
           "{}: expected one zero point i8 or u8 of the result, got {} {}", operation, dtype,
           y.zero_point.shape());
-  require(!bias || (bias->shape() == Shape{out} && bias->dtype() == DType::i32),
+  require(!bias || (bias->shape() == Shape{out} &&
+                    (bias->dtype() == DType::i32 || bias->dtype() == DType::f32)),
           "{}: expected a bias [{}] i32", operation, out);
   const float source = single_scale(operation, "source", x_scale);
   const float result = single_scale(operation, "result", y.scale);
@@ -272,6 +269,16 @@ ByteStore ByteStore::of(const char* operation, const Tensor& x_scale, const Tens
   for (std::size_t i = 0; i < store.multiplier.size(); ++i)
     store.multiplier[i] = source * scales.data<float>()[i * step] / result;
   return store;
+}
+
+Tensor ByteStore::bytes_of(const Tensor& acc, int axis) const {
+  const auto channels = static_cast<std::int64_t>(multiplier.size());
+  const Tensor multipliers = Tensor::from(multiplier, {channels});
+  if (!bias) return requantize(acc, multipliers, axis, zero);
+  Shape shape = Shape::filled(acc.rank(), 1);
+  shape[axis < 0 ? axis + acc.rank() : axis] = channels;
+  const Tensor sum = add(acc.cast(bias->dtype()), bias->reshape(shape));
+  return requantize(sum, multipliers, axis, zero);
 }
 
 ByteConv::ByteConv(const Tensor& weight, const std::optional<Tensor>& zero_point,

@@ -15,13 +15,16 @@ namespace quern::ops {
 /// How an i32 result becomes bytes: (acc + bias) * multiplier + zero.
 struct ByteStore {
   std::vector<float> multiplier;  ///< for each of `out` channels of the result
-  std::optional<Tensor> bias{};   ///< i32 [out]
+  std::optional<Tensor> bias{};   ///< [out], i32, or f32 where it has fractions
   Tensor zero;                    ///< of one element, i8 or u8: the stored dtype
 
   /// Of products of a source of one `x_scale` with a weight whose scale has one element or `out`.
   /// `bias` has the scale of the products. Throws: `invalid_argument`, naming the operation.
   static ByteStore of(const char* operation, const Tensor& x_scale, const Tensor& weight_scale,
                       const std::optional<Tensor>& bias, const Quantization& y, std::int64_t out);
+
+  /// The bytes of `acc`, i32, whose `axis` has the channels.
+  Tensor bytes_of(const Tensor& acc, int axis) const;
 };
 
 /// A convolution of bytes whose weight is constant: packed once.

@@ -138,9 +138,7 @@ Tensor ByteMatrix::multiply(const Tensor& a, std::int32_t a_zero) const {
   Tensor product = count > 0 ? multiply_rows(a.contiguous().reshape({count, rows()}), a_zero)
                              : Tensor::zeros({shape.numel()}, DType::i32);
   product = product.reshape(shape);
-  if (!store_) return product;
-  if (store_->bias) product = add(product, *store_->bias);
-  return requantize(product, Tensor::from(store_->multiplier, {columns()}), -1, store_->zero);
+  return store_ ? store_->bytes_of(product, -1) : product;
 }
 
 Tensor ByteMatrix::multiply_rows(const Tensor& src, std::int32_t a_zero) const {

@@ -218,25 +218,36 @@ Quantized quantize_dynamic(const Tensor& x) {
   return {quantize(src, scale_tensor, zero_tensor), scale_tensor, zero_tensor};
 }
 
+namespace {
+
+template <class From, class To>
+void requantize_from(const Tensor& acc, const ScaleGrid& grid, float zero, Tensor& y) {
+  const Tensor src = acc.contiguous();
+  const From* from = src.data<From>().data();
+  To* to = y.mutable_data<To>().data();
+  grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* multipliers,
+                        const float*, std::int64_t step) {
+    for (std::int64_t i = begin; i < begin + count; ++i, multipliers += step)
+      to[i] = static_cast<To>(
+          to_integer(static_cast<float>(from[i]) * *multipliers, zero, IntegerRange::of<To>()));
+  });
+}
+
+}  // namespace
+
 Tensor requantize(const Tensor& acc, const Tensor& multiplier, int axis,
                   const Tensor& y_zero_point) {
-  require(acc.dtype() == DType::i32, "requantize: expected i32, got {}", acc.dtype());
+  require(acc.dtype() == DType::i32 || acc.dtype() == DType::f32,
+          "requantize: expected i32 or f32, got {}", acc.dtype());
   require(y_zero_point.numel() == 1, "requantize: zero point has shape {}", y_zero_point.shape());
   const ScaleGrid grid("requantize", acc.shape(), multiplier, std::nullopt, {axis, 0});
-  const Tensor src = acc.contiguous();
-  const std::int32_t* from = src.data<std::int32_t>().data();
   Tensor y = Tensor::empty(acc.shape(), y_zero_point.dtype());
   visit_dtype(y_zero_point.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::uint8_t>) {
       const float zero = static_cast<float>(y_zero_point.contiguous().data<T>()[0]);
-      T* to = y.mutable_data<T>().data();
-      grid.for_each_run([&](std::int64_t begin, std::int64_t count, const float* multipliers,
-                            const float*, std::int64_t step) {
-        for (std::int64_t i = begin; i < begin + count; ++i, multipliers += step)
-          to[i] = static_cast<T>(
-              to_integer(static_cast<float>(from[i]) * *multipliers, zero, IntegerRange::of<T>()));
-      });
+      acc.dtype() == DType::i32 ? requantize_from<std::int32_t, T>(acc, grid, zero, y)
+                                : requantize_from<float, T>(acc, grid, zero, y);
     } else {
       fail(ErrorCode::unsupported, "requantize: dtype {} is not supported", y_zero_point.dtype());
     }

@@ -91,6 +91,38 @@ TEST_CASE("products of matrices between bytes become products of bytes") {
   }
 }
 
+TEST_CASE("a bias between steps of products as coarse as the result's keeps its fraction") {
+  for (const std::string type : {"Conv", "Gemm"}) {
+    CAPTURE(type);
+    StoredMaker maker;
+    const auto x = maker.through_bytes(maker.input("x"), 1.f, 7);
+    const Shape shape = type == "Conv" ? Shape{3, 2, 1, 1} : Shape{2, 3};
+    const auto ones = maker.constant(Tensor::full(shape, 1, DType::i8));
+    const auto weight = maker.node("DequantizeLinear", {ones, maker.number(1.f)});
+    const auto bias = maker.constant(Tensor::from({0.4f, -0.3f, 0.45f}, {3}));
+    maker.output(maker.through_bytes(maker.node(type, {x, weight, bias}), kStep, 130));
+    CHECK(!fuse_quantization(maker.graph));
+  }
+}
+
+TEST_CASE("a bias between steps of finer products is added with its fraction") {
+  for (const std::string type : {"Conv", "Gemm"}) {
+    CAPTURE(type);
+    StoredMaker maker;
+    const auto x = maker.through_bytes(maker.input("x"), 0.01f, 0);
+    const Shape shape = type == "Conv" ? Shape{3, 2, 1, 1} : Shape{2, 3};
+    const auto zeros = maker.constant(Tensor::zeros(shape, DType::i8));
+    const auto weight = maker.node("DequantizeLinear", {zeros, maker.number(0.1f)});
+    // Of units of 0.001: 25.4 is above the middle of a step of 0.05, its integer is not.
+    const auto bias = maker.constant(Tensor::from({0.0254f, 0.0246f, 0.0754f}, {3}));
+    maker.output(maker.through_bytes(maker.node(type, {x, weight, bias}), kStep, 130));
+    check_steps(maker, fuse_quantization, {wavy(type == "Conv" ? Shape{2, 2, 3, 3} : Shape{4, 2})},
+                {"QuantizeLinear", type == "Conv" ? "QLinearConv" : "com.microsoft::QGemm",
+                 "DequantizeLinear"},
+                0);
+  }
+}
+
 TEST_CASE("sums, products and joins between bytes are done on bytes") {
   for (const auto& names : std::map<std::string, std::string>{
            {"Add", "QLinearAdd"}, {"Mul", "QLinearMul"}, {"Concat", "QLinearConcat"}}) {

@@ -66,8 +66,8 @@ QUERN_API Tensor matmul_integer(const Tensor& a, const Tensor& b,
 /// a · b of i8 or u8, stored as `y`. Scales of shapes as matmul_integer's zero points.
 QUERN_API Tensor qlinear_matmul(const Quantized& a, const Quantized& b, const Quantization& y);
 
-/// acc i32 times multiplier plus y_zero_point, rounded and saturated to its dtype, i8 or u8.
-/// `multiplier` f32 has one element or one for each slice of `axis`.
+/// acc, i32 or f32, times multiplier plus y_zero_point, rounded and saturated to its dtype, i8 or
+/// u8. `multiplier` f32 has one element or one for each slice of `axis`.
 QUERN_API Tensor requantize(const Tensor& acc, const Tensor& multiplier, int axis,
                             const Tensor& y_zero_point);
 
@@ -79,7 +79,7 @@ QUERN_API Tensor conv_integer(const Tensor& x, const Tensor& weight,
                               const ConvOptions& options = {});
 
 /// The convolution of x with weight plus bias, stored as `y`. x has one scale, the weight one or
-/// [out]; bias [out] i32 has their product as its scale.
+/// [out]; bias [out], i32, or f32 where it has fractions, has their product as its scale.
 QUERN_API Tensor qlinear_conv(const Quantized& x, const Quantized& weight,
                               const std::optional<Tensor>& bias, const Quantization& y,
                               const ConvOptions& options = {});

@@ -255,7 +255,7 @@ class QGemm final : public Kernel {
     Tensor acc = b_ && (!in.has(2) || in[2].numel() == 1)
                      ? b_->multiply(a, ops::single_zero("QGemm", in.find(2)))
                      : ops::matmul_integer(a, turned(in[3], transpose_b_), in.find(2), in.find(5));
-    if (in.has(6)) acc = ops::add(acc, in[6]);
+    if (in.has(6)) acc = ops::add(acc.cast(in[6].dtype()), in[6]);
     const Tensor scale = ops::mul(ops::mul(in[1], in[4]), Tensor::scalar(alpha_));
     out.set(0, in.has(7) ? ops::requantize(acc, ops::div(scale, in[7]), -1, in[8])
                          : ops::mul(acc.cast(DType::f32), scale));

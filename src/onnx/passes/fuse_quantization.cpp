@@ -77,22 +77,36 @@ std::optional<Tensor> floats_of(Rewriter& rewriter, ValueId id) {
                          {.along = {values->rank() == 1 ? 0 : axis, 0}});
 }
 
-/// A bias [n] in i32 of scale x_scale * weight_scale * factor; nothing where it does not fit.
-std::optional<Tensor> integer_bias(const Tensor& bias, const Tensor& x_scale,
-                                   const Tensor& weight_scale, float factor) {
+/// A bias [n] in units of x_scale * weight_scale * factor: i32, or f32 where it has fractions of
+/// them; nothing where it does not fit, or where fractions meet units as coarse as the steps of
+/// `y_scale`: there results lie between two steps often, and which they go to is the last bit's.
+std::optional<Tensor> bias_of_products(const Tensor& bias, const Tensor& x_scale,
+                                       const Tensor& weight_scale, float factor,
+                                       const Tensor& y_scale) {
+  constexpr double kRounding = 0x1p-22;  // of what was an integer, and of its scales
+  constexpr double kNothing = 0x1p-10;
+  constexpr double kFine = 0x1p-5;
+  const auto number = [](const Tensor& scale) {
+    return scale.cast(DType::f64).reshape({}).item<double>();
+  };
   const Tensor values = bias.contiguous();
   const Tensor scales = weight_scale.contiguous();
-  const double x =
-      x_scale.cast(DType::f64).reshape({}).item<double>() * static_cast<double>(factor);
-  Tensor stored = Tensor::empty(bias.shape(), DType::i32);
+  const double x = number(x_scale) * static_cast<double>(factor);
+  Tensor units = Tensor::empty(bias.shape(), DType::f64);
   const std::size_t step = scales.numel() == 1 ? 0 : 1;
+  bool has_fractions = false;
+  bool is_coarse = false;
   for (std::size_t i = 0; i < values.data<float>().size(); ++i) {
     const double scale = x * static_cast<double>(scales.data<float>()[i * step]);
-    const double wanted = std::nearbyint(static_cast<double>(values.data<float>()[i]) / scale);
-    if (!(std::abs(wanted) <= std::numeric_limits<std::int32_t>::max())) return std::nullopt;
-    stored.mutable_data<std::int32_t>()[i] = static_cast<std::int32_t>(wanted);
+    const double exact = static_cast<double>(values.data<float>()[i]) / scale;
+    if (!(std::abs(exact) <= std::numeric_limits<std::int32_t>::max())) return std::nullopt;
+    const double lost = std::abs(exact - std::nearbyint(exact));
+    has_fractions = has_fractions || lost > kNothing + kRounding * std::abs(exact);
+    is_coarse = is_coarse || std::abs(scale) > kFine * number(y_scale);
+    units.mutable_data<double>()[i] = exact;
   }
-  return stored;
+  if (has_fractions && is_coarse) return std::nullopt;
+  return has_fractions ? units.cast(DType::f32) : ops::round(units).cast(DType::i32);
 }
 
 /// Whether storing `as` cuts off all that a Relu or Clip does.
@@ -121,6 +135,9 @@ struct Site {
   std::optional<Stored> in(std::size_t index) const {
     return bytes_behind(rewriter, node.input(index));
   }
+  const Tensor* scale_of(const Stored& stored) const {
+    return rewriter.graph().constant(stored.scale);
+  }
   Node make(const char* op_type, const char* domain, std::vector<ValueId> inputs) const {
     Node made = make_node(quantize, op_type, std::move(inputs));
     made.domain = domain;
@@ -144,10 +161,10 @@ Made conv(const Site& at) {
   if (at.node.has_input(2)) {
     const auto floats = floats_of(at.rewriter, at.node.input(2));
     if (!floats || floats->shape() != Shape{weight->values.dim(0)}) return std::nullopt;
-    const auto stored =
-        integer_bias(*floats, *at.rewriter.graph().constant(x->scale), weight->scale, 1.f);
-    if (!stored) return std::nullopt;
-    bias = at.constant("bias", *stored);
+    const auto units =
+        bias_of_products(*floats, *at.scale_of(*x), weight->scale, 1.f, *at.scale_of(at.as));
+    if (!units) return std::nullopt;
+    bias = at.constant("bias", *units);
   }
   const ValueId zero = at.constant("weight_zero", weight->zero);
   return at.make("QLinearConv", "",
@@ -181,10 +198,10 @@ Made gemm(const Site& at) {
     const auto floats = floats_of(at.rewriter, at.node.input(2));
     if (!floats || floats->shape() != Shape{b->values.dim(turned ? 0 : 1)}) return std::nullopt;
     if (at.node.attributes.get("beta", 1.f) != 1.f) return std::nullopt;
-    const auto stored =
-        integer_bias(*floats, *at.rewriter.graph().constant(a->scale), b->scale, alpha);
-    if (!stored) return std::nullopt;
-    bias = at.constant("bias", *stored);
+    const auto units =
+        bias_of_products(*floats, *at.scale_of(*a), b->scale, alpha, *at.scale_of(at.as));
+    if (!units) return std::nullopt;
+    bias = at.constant("bias", *units);
   }
   Node made = at.make("QGemm", kMicrosoft,
                       {a->values, a->scale, a->zero, b->values_id, b->scale_id,
