@@ -97,11 +97,20 @@ struct ModelInfo {
   std::int64_t ir_version = 0;
   std::map<std::string, std::int64_t> opsets;  ///< by domain; "" is ai.onnx
   std::vector<ValueInfo> inputs;               ///< those that a caller gives
+  std::vector<ValueInfo> defaulted;  ///< those that the file has a value of, if none is given
   std::vector<ValueInfo> outputs;
   std::map<std::string, std::string> metadata;
   std::int64_t nodes = 0;       ///< as loaded, subgraphs apart
   std::int64_t parameters = 0;  ///< elements of all initializers
+  /// How many nodes of each operator there are in all, "Conv" or "com.microsoft::QGemm"; and those
+  /// of them that are not supported, with which no model loads.
+  std::map<std::string, std::int64_t> operators;
+  std::vector<std::string> unsupported;
 };
+
+/// What a .onnx file says of itself; also of one that does not load for its operators. Throws:
+/// `not_found`; `corrupt_file`; `unsupported`.
+QUERN_API ModelInfo inspect(const std::string& path);
 
 /// An ONNX graph, ready to run.
 ///
@@ -122,8 +131,10 @@ class QUERN_API Model {
   /// inputs alone. False where an operator mixes rows, or may do so.
   bool rows_are_independent() const noexcept;
 
-  /// Runs the graph. Throws: `invalid_argument` for an input that is missing, unknown, or of
-  /// another dtype or shape than declared; and what its operators throw, with the node's name.
+  /// Runs the graph. An input that the file has a value of takes the caller's where one is given;
+  /// the graph is prepared anew for each set of such inputs. Throws: `invalid_argument` for an
+  /// input that is missing, unknown, or of another dtype or shape than declared; and what its
+  /// operators throw, with the node's name.
   Values run(const Values& inputs, const RunOptions& options = {}) const;
 
  private:

@@ -144,8 +144,8 @@ class ModelReader {
           graph.value_info.push_back(value_info(reader.get_message()));
           break;
         case 15:
-          fail(ErrorCode::unsupported, "{}: sparse initializers are not supported",
-               source_.file.name);
+          graph.initializer.push_back(read_sparse_tensor(reader.get_message(), source_));
+          break;
         default:
           reader.skip();
       }
@@ -271,9 +271,11 @@ class ModelReader {
       case 21:
         attribute.ref_attr_name = reader.get_string();
         break;
+      case 22:
+        fields.t = read_sparse_tensor(reader.get_message(), source_).tensor;
+        break;
       case 11:
       case 15:
-      case 22:
       case 23:
         fail(ErrorCode::unsupported, "{}: attribute \"{}\" has a kind that is not supported",
              source_.file.name, attribute.name);

@@ -39,4 +39,8 @@ DType dtype_of_code(std::int64_t code, const Source& source);
 /// A TensorProto. Throws: `corrupt_file` where its data is not what its shape takes.
 NamedTensor read_tensor(protozero::data_view bytes, const Source& source);
 
+/// A SparseTensorProto, with zeros where it has no value; its name is that of its values. Throws:
+/// as read_tensor; `out_of_memory` for a size that would not fit.
+NamedTensor read_sparse_tensor(protozero::pbf_reader reader, const Source& source);
+
 }  // namespace quern::io::onnx

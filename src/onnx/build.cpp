@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "onnx/gradient.h"
 #include "onnx/import/input_counts.h"
+#include "onnx/old_forms.h"
 #include "onnx/split_fused.h"
 
 namespace quern::onnx {
@@ -38,6 +39,22 @@ bool is_gradient(const proto::NodeProto& node) {
   return node.domain == "ai.onnx.preview.training" && node.op_type == "Gradient";
 }
 
+void collect_reads(const proto::NodeProto& node, std::set<std::string_view>& reads);
+
+// Names that a subgraph reads of the graphs around it: not those that it gives itself, though a
+// node around it may give the same.
+void collect_outer_reads(const proto::GraphProto& graph, std::set<std::string_view>& reads) {
+  std::set<std::string_view> all;
+  for (const proto::NodeProto& node : graph.node) collect_reads(node, all);
+  for (const proto::ValueInfoProto& output : graph.output) all.insert(output.name);
+  for (const proto::ValueInfoProto& input : graph.input) all.erase(input.name);
+  for (const proto::NamedTensor& initializer : graph.initializer) all.erase(initializer.name);
+  for (const proto::NodeProto& node : graph.node) {
+    for (const std::string& name : node.output) all.erase(name);
+  }
+  reads.merge(all);
+}
+
 // Names that a node and its subgraphs read.
 void collect_reads(const proto::NodeProto& node, std::set<std::string_view>& reads) {
   reads.insert(node.input.begin(), node.input.end());
@@ -45,9 +62,7 @@ void collect_reads(const proto::NodeProto& node, std::set<std::string_view>& rea
     const auto* name = std::get_if<std::string>(&attribute.value);
     if (is_gradient(node) && name != nullptr) reads.insert(*name);
     const auto* graph = std::get_if<std::shared_ptr<const proto::GraphProto>>(&attribute.value);
-    if (graph == nullptr) continue;
-    for (const proto::NodeProto& inner : (*graph)->node) collect_reads(inner, reads);
-    for (const proto::ValueInfoProto& output : (*graph)->output) reads.insert(output.name);
+    if (graph != nullptr) collect_outer_reads(**graph, reads);
   }
 }
 
@@ -96,7 +111,8 @@ std::vector<std::size_t> execution_order(const std::vector<proto::NodeProto>& no
 
 class Builder {
  public:
-  explicit Builder(const proto::ModelProto& model) : model_(model) {
+  Builder(const proto::ModelProto& model, const std::set<std::string>& given)
+      : model_(model), given_(given) {
     for (const proto::FunctionProto& function : model.functions)
       functions_.emplace(std::tuple(function.domain, function.name, function.overload), &function);
   }
@@ -113,6 +129,7 @@ class Builder {
     Graph& graph = scope.graph;
     graph.name = source.name;
     for (const proto::NamedTensor& initializer : source.initializer) {
+      if (scope.outer == nullptr && given_.contains(initializer.name)) continue;
       const ValueId id = define(scope, initializer.name);
       graph.value(id).constant = initializer.tensor;
     }
@@ -129,6 +146,9 @@ class Builder {
       const auto id = find(scope, output.name);
       if (!id) fail(ErrorCode::corrupt_file, "graph: nothing gives output \"{}\"", output.name);
       graph.outputs.push_back(*id);
+      GraphValue declared;
+      declare(declared, output.type);
+      graph.declared_outputs.push_back({declared.dtype, std::move(declared.dims)});
     }
   }
 
@@ -196,14 +216,15 @@ class Builder {
       add_attribute(node, attribute, scope);
     for (const std::string& name : source.output)
       node.outputs.push_back(name.empty() ? kAbsent : define(scope, name));
-    if (has_broadcast_axis(node)) align_second_input(node, scope.graph);
     if (node.is("Constant")) {
       if (node.outputs.size() != 1 || node.outputs[0] == kAbsent)
         fail(ErrorCode::corrupt_file, "Constant: one output expected (node \"{}\")", node.name);
       scope.graph.value(node.outputs[0]).constant = constant_of(node);
     } else {
-      for (Node& part : split_fused(std::move(node), scope.graph))
-        scope.graph.nodes.push_back(std::move(part));
+      for (Node& whole : renewed(std::move(node), scope.graph)) {
+        for (Node& part : split_fused(std::move(whole), scope.graph))
+          scope.graph.nodes.push_back(std::move(part));
+      }
     }
   }
 
@@ -214,28 +235,6 @@ class Builder {
     if (given > most)
       fail(ErrorCode::corrupt_file, "{} (opset {}): {} inputs, expected at most {} (node \"{}\")",
            node.op_type, node.opset, given, most, node.name);
-  }
-
-  static bool has_broadcast_axis(const Node& node) {
-    constexpr std::string_view kBinary[] = {"Add", "Div", "Mul", "Pow", "Sub"};
-    return node.domain.empty() && node.opset < 7 && node.operator_inputs == 2 &&
-           node.attributes.contains("axis") && std::ranges::count(kBinary, node.op_type) > 0;
-  }
-
-  // Before opset 7 `axis` said where the second input's axes are; passes know only NumPy's rules.
-  static void align_second_input(Node& node, Graph& graph) {
-    Node align;
-    align.name = node.name + "/align";
-    align.domain = "quern";
-    align.op_type = "AlignAxis";
-    align.opset = 1;
-    align.attributes.set("axis", node.attributes.get<std::int64_t>("axis"));
-    align.inputs = node.inputs;
-    align.operator_inputs = 2;
-    align.outputs = {graph.add_value(align.name)};
-    node.inputs[1] = align.outputs[0];
-    node.attributes.erase("axis");
-    graph.nodes.push_back(std::move(align));
   }
 
   static std::vector<ValueId> inputs_of(const proto::NodeProto& source, Scope& scope) {
@@ -251,12 +250,13 @@ class Builder {
     return inputs;
   }
 
-  static std::int64_t opset_of(const proto::NodeProto& node, const Scope& scope) {
+  std::int64_t opset_of(const proto::NodeProto& node, const Scope& scope) const {
     for (const proto::OperatorSetId& opset : scope.opsets) {
       if (opset.domain == node.domain) return opset.version;
     }
     // Exporters leave the import of vendors' domains out.
     if (!node.domain.empty()) return 1;
+    if (model_.ir_version < 3 && scope.opsets.empty()) return 1;  // there were none yet
     fail(ErrorCode::corrupt_file, "graph: no opset of domain \"{}\" (node \"{}\")", node.domain,
          label(node));
   }
@@ -271,7 +271,8 @@ class Builder {
         node.attributes.set(source.name, argument->second);
       return;
     }
-    node.attributes.set(source.name, convert(source, scope, &node));
+    if (!std::holds_alternative<std::monostate>(source.value))
+      node.attributes.set(source.name, convert(source, scope, &node));
   }
 
   /// `owner` takes the captures of a subgraph; null where there can be none.
@@ -411,6 +412,7 @@ class Builder {
   }
 
   const proto::ModelProto& model_;
+  const std::set<std::string>& given_;
   std::map<std::tuple<std::string, std::string, std::string>, const proto::FunctionProto*>
       functions_;
   std::size_t node_count_ = 0;
@@ -419,6 +421,8 @@ class Builder {
 
 }  // namespace
 
-Graph build_graph(const io::onnx::ModelProto& model) { return Builder(model).build(); }
+Graph build_graph(const io::onnx::ModelProto& model, const std::set<std::string>& given) {
+  return Builder(model, given).build();
+}
 
 }  // namespace quern::onnx

@@ -193,7 +193,7 @@ void Executable::bind() {
     try {
       KernelPtr kernel = entry.import(node, context);
       if (is_elementwise(node)) kernel = keep_layout(std::move(kernel));
-      steps_.push_back({std::move(kernel), &node, entry.shapes, entry.purity, {}});
+      steps_.push_back({std::move(kernel), &node, entry.shapes, purity_of(node), {}});
     } catch (const Error& error) {
       rethrow(error, node);
     }

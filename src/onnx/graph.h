@@ -107,12 +107,18 @@ struct Graph {
     std::size_t outer;
     ValueId inner;
   };
+  /// What a file says of an output, true or not.
+  struct Declared {
+    std::optional<DType> dtype;
+    std::optional<std::vector<std::int64_t>> dims;  ///< -1 where a size is not known
+  };
 
   std::string name;
   std::vector<GraphValue> values;
   std::vector<Node> nodes;
   std::vector<ValueId> inputs, outputs;
-  std::vector<Capture> captures;  ///< of a subgraph
+  std::vector<Declared> declared_outputs;  ///< of `outputs`, where the graph is a file's
+  std::vector<Capture> captures;           ///< of a subgraph
 
   ValueId add_value(std::string value_name) {
     values.push_back({std::move(value_name), {}, {}, {}});

@@ -77,20 +77,59 @@ class ModelMaker {
     });
   }
 
-  std::vector<std::string> nodes, initializers, inputs, outputs;
+  /// A SparseTensorProto: two TensorProtos and the whole's sizes.
+  static std::string sparse_tensor(const std::string& values, const std::string& indices,
+                                   const std::vector<std::int64_t>& dims) {
+    return message([&](Writer& writer) {
+      writer.add_message(1, values);
+      writer.add_message(2, indices);
+      for (const std::int64_t dim : dims) writer.add_int64(3, dim);
+    });
+  }
+  static std::string float_attribute(const std::string& name, float value) {
+    return message([&](Writer& writer) {
+      writer.add_string(1, name);
+      writer.add_float(2, value);
+      writer.add_int32(20, 1);
+    });
+  }
+  static std::string ints_attribute(const std::string& name,
+                                    const std::vector<std::int64_t>& values) {
+    return message([&](Writer& writer) {
+      writer.add_string(1, name);
+      for (const std::int64_t value : values) writer.add_int64(8, value);
+      writer.add_int32(20, 7);
+    });
+  }
+  static std::string sparse_attribute(const std::string& name, const std::string& sparse) {
+    return message([&](Writer& writer) {
+      writer.add_string(1, name);
+      writer.add_message(22, sparse);
+      writer.add_int32(20, 11);
+    });
+  }
+  /// The bytes of numbers, as raw_data has them.
+  template <class T>
+  static std::string raw(const std::vector<T>& values) {
+    return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+  }
+
+  std::vector<std::string> nodes, initializers, sparse_initializers, inputs, outputs;
+  std::int64_t ir_version = 9;
 
   std::string graph() const {
     return message([&](Writer& writer) {
       for (const std::string& each : nodes) writer.add_message(1, each);
       writer.add_string(2, "graph");
       for (const std::string& each : initializers) writer.add_message(5, each);
+      for (const std::string& each : sparse_initializers) writer.add_message(15, each);
       for (const std::string& each : inputs) writer.add_message(11, each);
       for (const std::string& each : outputs) writer.add_message(12, each);
     });
   }
   std::string model(std::int64_t opset = 18) const {
     return message([&](Writer& writer) {
-      writer.add_int64(1, 9);
+      writer.add_int64(1, ir_version);
       writer.add_message(7, graph());
       writer.add_message(8, message([&](Writer& id) {
                            id.add_string(1, "");

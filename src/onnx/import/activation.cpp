@@ -84,7 +84,7 @@ constexpr Operator kActivationOperators[] = {
     {"LogSoftmax", 1, from_axis<ops::log_softmax>, kSame},
     {"LogSoftmax", 13, along_axis<ops::log_softmax>, kSame},
     {"Mish", 18, unary<ops::mish>, kSame},
-    {"PRelu", 7, binary<ops::prelu>, kSame},
+    {"PRelu", 1, binary<ops::prelu>, kSame},
     {"Relu", 1, unary<ops::relu>, kSame},
     {"Selu", 1, selu, kSame},
     {"Shrink", 9, shrink, kSame},
@@ -95,7 +95,7 @@ constexpr Operator kActivationOperators[] = {
     {"Softsign", 1, unary<ops::softsign>, kSame},
     {"Swish", 24, swish, kSame},
     {"Tanh", 1, unary<ops::tanh>, kSame},
-    {"ThresholdedRelu", 10, thresholded_relu, kSame},
+    {"ThresholdedRelu", 1, thresholded_relu, kSame},
 };
 
 }  // namespace

@@ -50,11 +50,16 @@ class Loop final : public Kernel {
       for (std::size_t i = 0; i < scanned.size(); ++i)
         scanned[i].push_back(results[i + 1 + carried_].tensor());
     }
-    for (std::size_t i = 0; i < carried_; ++i) out.set(i, std::move(carried[i]));
-    for (std::size_t i = 0; i < scanned.size(); ++i) {
-      if (carried_ + i < out.size())
-        out.set(carried_ + i, stack_iterations(scanned[i], body_->graph(), i + 1 + carried_));
+    if (!scanned.empty() && scanned[0].empty()) {
+      std::vector<Value> arguments{Tensor::scalar(std::int64_t{0}), Tensor::scalar(true)};
+      arguments.insert(arguments.end(), carried.begin(), carried.end());
+      auto stacks = stack_of_nothing(*body_, 1 + carried_, arguments, in);
+      for (std::size_t i = 0; i < stacks.size(); ++i) out.set(carried_ + i, std::move(stacks[i]));
+    } else {
+      for (std::size_t i = 0; i < scanned.size(); ++i)
+        out.set(carried_ + i, stack_iterations(scanned[i]));
     }
+    for (std::size_t i = 0; i < carried_; ++i) out.set(i, std::move(carried[i]));
   }
 
  private:

@@ -44,7 +44,7 @@ KernelPtr bit_cast(const Node& node, const ImportContext&) {
 
 constexpr Operator kConversionOperators[] = {
     {"BitCast", 26, bit_cast, kSame},
-    {"Cast", 6, cast, kSame},
+    {"Cast", 1, cast, kSame},
     {"CastLike", 15, cast_like, kSame},
 };
 

@@ -43,10 +43,11 @@ KernelPtr clip(const Node&, const ImportContext&) {
 }
 
 /// The second input with axes of size 1 behind its own, so that these are the first's from `axis`
-/// on.
+/// on, where it has as many.
 KernelPtr align_axis(const Node& node, const ImportContext&) {
   const auto given = node.attributes.get<std::int64_t>("axis");
   return make_kernel([given](const Inputs& in) {
+    if (given >= in[0].rank()) return in[1];
     const int axis = checked_axis(given, in[0].rank());
     Shape shape = in[1].shape();
     while (shape.rank() < in[0].rank() - axis) shape.push_back(1);
@@ -64,7 +65,7 @@ constexpr Operator kElementwiseOperators[] = {
     {"Atan", 7, unary<ops::atan>, kSame},
     {"Atanh", 9, unary<ops::atanh>, kSame},
     {"Ceil", 1, unary<ops::ceil>, kSame},
-    {"Clip", 6, clip_by_attributes, kSame},
+    {"Clip", 1, clip_by_attributes, kSame},
     {"Clip", 11, clip, kSame},
     {"Cos", 7, unary<ops::cos>, kSame},
     {"Cosh", 9, unary<ops::cosh>, kSame},

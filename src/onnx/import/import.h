@@ -47,6 +47,9 @@ struct Operator {
   std::string_view domain = {};
 };
 
+/// Of a node's outputs: as its operator's, but random where a node in one of its subgraphs is.
+Purity purity_of(const Node& node);
+
 /// Short, for the tables.
 inline constexpr auto kSame = ShapesFrom::input_shapes;
 inline constexpr auto kConstants = ShapesFrom::input_constants;

@@ -75,7 +75,7 @@ KernelPtr einsum(const Node& node, const ImportContext&) {
 constexpr Operator kLinearAlgebraOperators[] = {
     {"Det", 11, unary<ops::det>, kSame},
     {"Einsum", 12, einsum, kSame},
-    {"Gemm", 7, gemm, kSame},
+    {"Gemm", 1, gemm, kSame},
     {"MatMul", 1, binary<ops::matmul>, kSame},
 };
 

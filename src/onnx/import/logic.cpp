@@ -27,23 +27,23 @@ KernelPtr where(const Node&, const ImportContext&) {
 }
 
 constexpr Operator kLogicOperators[] = {
-    {"And", 7, binary<ops::logical_and>, kSame},
+    {"And", 1, binary<ops::logical_and>, kSame},
     {"BitShift", 11, bit_shift, kSame},
     {"BitwiseAnd", 18, binary<ops::bitwise_and>, kSame},
     {"BitwiseNot", 18, unary<ops::bitwise_not>, kSame},
     {"BitwiseOr", 18, binary<ops::bitwise_or>, kSame},
     {"BitwiseXor", 18, binary<ops::bitwise_xor>, kSame},
-    {"Equal", 7, binary<ops::equal>, kSame},
-    {"Greater", 7, binary<ops::greater>, kSame},
+    {"Equal", 1, binary<ops::equal>, kSame},
+    {"Greater", 1, binary<ops::greater>, kSame},
     {"GreaterOrEqual", 12, binary<ops::greater_equal>, kSame},
     {"IsInf", 10, is_inf, kSame},
     {"IsNaN", 9, unary<ops::is_nan>, kSame},
-    {"Less", 7, binary<ops::less>, kSame},
+    {"Less", 1, binary<ops::less>, kSame},
     {"LessOrEqual", 12, binary<ops::less_equal>, kSame},
     {"Not", 1, unary<ops::logical_not>, kSame},
-    {"Or", 7, binary<ops::logical_or>, kSame},
+    {"Or", 1, binary<ops::logical_or>, kSame},
     {"Where", 9, where, kSame},
-    {"Xor", 7, binary<ops::logical_xor>, kSame},
+    {"Xor", 1, binary<ops::logical_xor>, kSame},
 };
 
 }  // namespace

@@ -34,9 +34,17 @@ class BatchNormalization final : public Kernel {
     out.set(0, ops::batch_norm(x, in[1], in[2], flat, variance, epsilon_));
     out.set(1, moved(in[3], flat, momentum_));
     out.set(2, moved(in[4], variance, momentum_));
+    // Of forms before opset 14: what a gradient would want, the latter as 1 / deviation.
+    if (out.size() > 3) out.set(3, flat);
+    if (out.size() > 4) out.set(4, one_over_deviation(variance));
   }
 
  private:
+  Tensor one_over_deviation(const Tensor& variance) const {
+    const DType dtype = variance.dtype();
+    return ops::reciprocal(ops::sqrt(ops::add(variance, scalar(epsilon_, dtype))));
+  }
+
   float epsilon_, momentum_;
   bool training_;
 };
@@ -181,14 +189,14 @@ KernelPtr mean_variance_normalization(const Node& node, const ImportContext&) {
 }
 
 constexpr Operator kNormalizationOperators[] = {
-    {"BatchNormalization", 7, batch_normalization, kSame},
+    {"BatchNormalization", 1, batch_normalization, kSame},
     {"GroupNormalization", 18, group_normalization<true>, kSame},
     {"GroupNormalization", 21, group_normalization<false>, kSame},
-    {"InstanceNormalization", 6, instance_normalization, kSame},
+    {"InstanceNormalization", 1, instance_normalization, kSame},
     {"LRN", 1, lrn, kSame},
     {"LayerNormalization", 17, layer_normalization, kSame},
     {"LpNormalization", 1, lp_normalization, kSame},
-    {"MeanVarianceNormalization", 9, mean_variance_normalization, kSame},
+    {"MeanVarianceNormalization", 1, mean_variance_normalization, kSame},
     {"RMSNormalization", 23, rms_normalization, kSame},
 };
 

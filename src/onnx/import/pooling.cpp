@@ -85,6 +85,7 @@ KernelPtr max_pool(const Node& node, const ImportContext&) {
 }
 
 float order_of(const Node& node) {
+  if (node.opset < 2) return node.attributes.get("p", 2.f);
   return static_cast<float>(node.attributes.get("p", std::int64_t{2}));
 }
 
@@ -163,11 +164,11 @@ KernelPtr max_unpool(const Node& node, const ImportContext&) {
 }
 
 constexpr Operator kPoolingOperators[] = {
-    {"AveragePool", 7, average_pool, kSame},
+    {"AveragePool", 1, average_pool, kSame},
     {"GlobalAveragePool", 1, global<ops::global_avg_pool>, kSame},
-    {"GlobalLpPool", 2, global_lp_pool, kSame},
+    {"GlobalLpPool", 1, global_lp_pool, kSame},
     {"GlobalMaxPool", 1, global<ops::global_max_pool>, kSame},
-    {"LpPool", 2, lp_pool, kSame},
+    {"LpPool", 1, lp_pool, kSame},
     {"MaxPool", 1, max_pool, kSame},
     {"MaxUnpool", 9, max_unpool, ShapesFrom::anything},
 };

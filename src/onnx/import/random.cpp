@@ -72,9 +72,14 @@ std::vector<Tensor> keep_all(const Tensor& x) {
   return {x, Tensor::full(x.shape(), 1, DType::boolean)};
 }
 
-/// Before opset 12 there is no training.
-KernelPtr dropout_of_inference(const Node&, const ImportContext&) {
-  return make_kernel([](const Inputs& in) { return keep_all(in[0]); });
+/// Before opset 12 there is no training here. The mask, of x's dtype before opset 10, says what was
+/// dropped: nothing.
+KernelPtr dropout_of_inference(const Node& node, const ImportContext&) {
+  const bool as_x = node.opset < 10;
+  return make_kernel([as_x](const Inputs& in) {
+    const DType dtype = as_x ? in[0].dtype() : DType::boolean;
+    return std::vector<Tensor>{in[0], Tensor::zeros(in[0].shape(), dtype)};
+  });
 }
 
 KernelPtr dropout(const Node& node, const ImportContext&) {
@@ -91,7 +96,7 @@ KernelPtr dropout(const Node& node, const ImportContext&) {
 
 constexpr Operator kRandomOperators[] = {
     {"Bernoulli", 15, bernoulli, kSame, Purity::random},
-    {"Dropout", 7, dropout_of_inference, kSame},
+    {"Dropout", 1, dropout_of_inference, kSame},
     {"Dropout", 12, dropout, kSame, Purity::random},
     {"Multinomial", 7, multinomial, kSame, Purity::random},
     {"RandomNormal", 1, random<kNormal>, kSame, Purity::random},

@@ -194,9 +194,9 @@ class Lstm final : public Recurrent {
 };
 
 constexpr Operator kRecurrentOperators[] = {
-    {"GRU", 7, make<Gru>, kSame},
-    {"LSTM", 7, make<Lstm>, kSame},
-    {"RNN", 7, make<Rnn>, kSame},
+    {"GRU", 1, make<Gru>, kSame},
+    {"LSTM", 1, make<Lstm>, kSame},
+    {"RNN", 1, make<Rnn>, kSame},
 };
 
 }  // namespace

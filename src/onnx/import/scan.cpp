@@ -55,12 +55,22 @@ class ScanBody {
     }
     std::vector<Tensor> outputs;
     for (const Value& value : carried) outputs.push_back(value.tensor());
-    for (std::size_t k = 0; k < rows.size(); ++k)
-      outputs.push_back(stack_iterations(rows[k], body_->graph(), carried_ + k));
+    std::vector<Tensor> stacks;
+    if (length == 0) {
+      for (const Tensor& x : scanned) carried.emplace_back(slice_of_nothing(x));
+      stacks = stack_of_nothing(*body_, carried_, carried, in);
+    } else {
+      for (const auto& items : rows) stacks.push_back(stack_iterations(items));
+    }
+    outputs.insert(outputs.end(), stacks.begin(), stacks.end());
     return outputs;
   }
 
  private:
+  static Tensor slice_of_nothing(const Tensor& x) {
+    return Tensor::zeros(Shape(std::span(x.shape().begin() + 1, x.shape().end())), x.dtype());
+  }
+
   std::shared_ptr<const Executable> body_;
   std::size_t carried_ = 0;
 };

@@ -17,11 +17,9 @@ KernelPtr identity(const Node&, const ImportContext&) {
 
 KernelPtr reshape(const Node& node, const ImportContext&) {
   const bool allow_zero = node.attributes.get("allowzero", std::int64_t{0}) != 0;
-  const bool by_attribute = node.attributes.contains("shape");  // before opset 5
-  const auto given = node.attributes.ints("shape");
   return make_kernel([=](const Inputs& in) {
     const Tensor& x = in[0];
-    Shape wanted(by_attribute ? given : in.ints(1));
+    Shape wanted(in.ints(1));
     for (int axis = 0; axis < wanted.rank() && !allow_zero; ++axis) {
       if (wanted[axis] == 0) wanted[axis] = x.dim(axis);
     }
@@ -249,6 +247,18 @@ KernelPtr tile(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::tile(in[0], in.ints(1)); });
 }
 
+/// `in[1]` copies along axis `in[2]`, both in any dtype.
+KernelPtr tile_axis(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) {
+    const auto number = [&](std::size_t index) {
+      return in[index].reshape(Shape{}).cast(DType::i64).item<std::int64_t>();
+    };
+    Ints repeats(static_cast<std::size_t>(in[0].rank()), 1);
+    repeats[static_cast<std::size_t>(checked_axis(number(2), in[0].rank()))] = number(1);
+    return ops::tile(in[0], repeats);
+  });
+}
+
 KernelPtr range(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::arange(in[0], in[1], in[2]); });
 }
@@ -298,7 +308,7 @@ KernelPtr reverse_sequence(const Node& node, const ImportContext&) {
 
 constexpr Operator kShapeOperators[] = {
     {"CenterCropPad", 18, center_crop_pad, kConstants},
-    {"Concat", 4, concat, kSame},
+    {"Concat", 1, concat, kSame},
     {"ConstantOfShape", 9, constant_of_shape},
     {"DepthToSpace", 1, depth_to_space, kSame},
     {"Expand", 8, expand, kConstants},
@@ -315,12 +325,14 @@ constexpr Operator kShapeOperators[] = {
     {"Slice", 1, slice_by_attributes, kSame},
     {"Slice", 10, slice, kConstants},
     {"SpaceToDepth", 1, space_to_depth, kSame},
-    {"Split", 2, split, kConstants},
+    {"Split", 1, split, kConstants},
     {"Squeeze", 1, squeeze, kConstants},
     {"Tile", 6, tile, kConstants},
     {"Transpose", 1, transpose, kSame},
     {"Trilu", 14, trilu, kSame},
     {"Unsqueeze", 1, unsqueeze, kConstants},
+
+    {"TileAxis", 1, tile_axis, kConstants, kPure, "quern"},
 };
 
 }  // namespace

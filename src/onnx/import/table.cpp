@@ -53,6 +53,17 @@ const Operator* find_operator(std::string_view domain, std::string_view op_type,
   return entry == found->second.end() ? nullptr : *entry;
 }
 
+Purity purity_of(const Node& node) {
+  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
+  if (entry != nullptr && entry->purity != Purity::deterministic) return entry->purity;
+  for (const auto& [name, attribute] : node.attributes.all()) {
+    const auto* graph = std::get_if<std::shared_ptr<const Graph>>(&attribute);
+    const auto is_random = [](const Node& inner) { return purity_of(inner) == Purity::random; };
+    if (graph != nullptr && std::ranges::any_of((*graph)->nodes, is_random)) return Purity::random;
+  }
+  return Purity::deterministic;
+}
+
 std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank) {
   std::vector<int> checked;
   for (const std::int64_t axis : axes) {

@@ -19,7 +19,7 @@ bool owns_subgraph(const Node& node) {
 std::vector<Value> evaluate(const Graph& graph, const Node& node,
                             std::span<const Value* const> inputs) {
   const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  if (entry == nullptr || entry->purity == Purity::random || owns_subgraph(node)) return {};
+  if (entry == nullptr || purity_of(node) == Purity::random || owns_subgraph(node)) return {};
   std::vector<Value> outputs(node.outputs.size());
   try {
     Outputs results(outputs);

@@ -205,10 +205,9 @@ Results unsqueeze_dims(const Node& node, const KnownInputs& in) {
 /// A size of 0 is that of x, one of -1 what is left. What is copied is on both sides, and so need
 /// not be known to know what is left.
 Results reshape_dims(const Node& node, const KnownInputs& in) {
-  const bool by_attribute = node.attributes.contains("shape");
-  const auto wanted = by_attribute ? node.attributes.ints("shape") : in.sizes(1);
+  const auto wanted = in.sizes(1);
   if (!wanted) return {};
-  const bool is_constant = by_attribute || in.ints(1);  // else -1 is a size not known
+  const bool is_constant = in.ints(1).has_value();  // else -1 is a size not known
   const bool copies = !flag(node, "allowzero");
   const auto x = in.dims(0);
   Dims left = x.value_or(Dims{});
