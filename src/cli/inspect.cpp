@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/inspect_files.h"
 #include "cli/terminal.h"
 #include "quern/llm.h"
 
@@ -88,9 +89,13 @@ void add_inspect(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   CLI::App* command =
       app.add_subcommand("inspect", "Say what a model file holds and what memory it needs");
-  command->add_option("model", *path, "A .gguf file or a Hugging Face folder")->required();
+  command
+      ->add_option("model", *path, "A .gguf, .onnx or .safetensors file, or a Hugging Face folder")
+      ->required();
   command->add_flag("--json", *json, "Print JSON");
   command->callback([path, json] {
+    if (is_onnx_file(*path)) return inspect_onnx(*path, *json);
+    if (is_safetensors_file(*path)) return inspect_safetensors(*path, *json);
     const llm::ModelInfo info = llm::inspect(*path);
     *json ? print_json(info) : print_table(info);
   });

@@ -41,7 +41,7 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
 }
 
 OnnxCase standard_case(const fs::path& folder) {
-  OnnxCase found{folder.filename().string(), folder / "model.onnx", {}};
+  OnnxCase found{{}, folder / "model.onnx", {}};
   for (const fs::path& entry : sorted_entries(folder)) {
     if (!entry.filename().string().starts_with("test_data_set_")) continue;
     found.examples.push_back(
@@ -71,9 +71,9 @@ Values ramp(const ModelInfo& info) {
 OnnxCase flat_case(const fs::path& model) {
   const fs::path folder = model.parent_path();
   const std::string stem = model.stem().string();
-  return {stem, model, {{"ramp", ramp, [folder, stem](const ModelInfo& info) {
-                           return open_all(folder, stem + "_output", info.outputs);
-                         }}}};
+  return {{}, model, {{"ramp", ramp, [folder, stem](const ModelInfo& info) {
+                         return open_all(folder, stem + "_output", info.outputs);
+                       }}}};
 }
 
 bool is_fixed(const ValueInfo& info) {
@@ -108,7 +108,7 @@ Values open_listed(const fs::path& folder, const char* kind, const std::vector<V
 
 OnnxCase reference_case(const fs::path& model, const fs::path& folder) {
   return {
-      model.stem().string(),
+      {},
       model,
       {{folder.filename().string(),
         [folder](const ModelInfo& info) { return open_listed(folder, "inputs", info.inputs); },
@@ -149,15 +149,33 @@ std::optional<OnnxCase> case_of(const fs::path& model) {
   const std::string stem = model.stem().string();
   if (fs::exists(folder / (stem + "_output_0.pb"))) return flat_case(model);
   if (auto examples = array_examples(folder); !examples.empty())
-    return OnnxCase{stem, model, std::move(examples)};
+    return OnnxCase{{}, model, std::move(examples)};
   if (stem == "model") return standard_case(folder);
   return std::nullopt;
 }
 
-void add_cases(const fs::path& folder, std::vector<OnnxCase>& cases) {
-  for (const fs::path& entry : sorted_entries(folder)) {
+/// Where a model of the standard's tests is the folder's only one, the folder names it.
+std::string name_of(const fs::path& model, const fs::path& folder) {
+  const fs::path path = fs::relative(model, folder).replace_extension();
+  const bool is_standard =
+      path.filename() == "model" && !fs::is_directory(fs::path(model).replace_extension(".ortref"));
+  if (!is_standard) return path.string();
+  return path.has_parent_path() ? path.parent_path().string()
+                                : fs::absolute(model).parent_path().filename().string();
+}
+
+/// Of `folder` and, deeper and deeper, of the folders in it.
+void add_cases(const fs::path& folder, const fs::path& top, std::vector<OnnxCase>& cases) {
+  const std::vector<fs::path> entries = sorted_entries(folder);
+  for (const fs::path& entry : entries) {
     if (entry.extension() != ".onnx" || !fs::is_regular_file(entry)) continue;
-    if (auto found = case_of(entry)) cases.push_back(std::move(*found));
+    auto found = case_of(entry);
+    if (!found) continue;
+    found->name = name_of(entry, top);
+    cases.push_back(std::move(*found));
+  }
+  for (const fs::path& entry : entries) {
+    if (fs::is_directory(entry) && !fs::is_symlink(entry)) add_cases(entry, top, cases);
   }
 }
 
@@ -207,10 +225,7 @@ std::vector<OnnxCase> find_onnx_cases(const fs::path& folder) {
   if (!fs::is_directory(folder))
     throw Error(ErrorCode::not_found, "onnx-test: no folder \"" + folder.string() + "\"");
   std::vector<OnnxCase> cases;
-  add_cases(folder, cases);
-  for (const fs::path& entry : sorted_entries(folder)) {
-    if (fs::is_directory(entry)) add_cases(entry, cases);
-  }
+  add_cases(folder, folder, cases);
   if (cases.empty())
     throw Error(ErrorCode::not_found, "onnx-test: no cases in \"" + folder.string() + "\"");
   return cases;

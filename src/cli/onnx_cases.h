@@ -22,9 +22,9 @@ struct OnnxCase {
   std::vector<OnnxExample> examples;
 };
 
-/// The cases of a folder and of the folders in it, sorted by name: `model.onnx` with
-/// `test_data_set_*`; `X.onnx` with `X.ortref/`, with `test_data_*.npz`, or flat with
-/// `X_output_0.pb`. Throws: `not_found` where there are none.
+/// The cases of a folder and, however deep, of the folders in it: `model.onnx` with
+/// `test_data_set_*`, named by its folder; `X.onnx` with `X.ortref/`, with `test_data_*.npz`, or
+/// flat with `X_output_0.pb`, named by the file. Throws: `not_found` where there are none.
 std::vector<OnnxCase> find_onnx_cases(const std::filesystem::path& folder);
 
 /// `example` repeated along every axis that is named, or not fixed, as the first axis of the first

@@ -31,10 +31,13 @@ std::string run_case(const OnnxCase& test, const OnnxTestArguments& arguments) {
   for (const OnnxExample& given : test.examples) {
     const OnnxExample example = arguments.batch > 1 ? repeated(given, arguments.batch) : given;
     const onnx::Values inputs = example.inputs(model.info());
+    const onnx::Values wanted = example.outputs(model.info());
+    if (wanted.empty()) return example.name + ": no expected outputs";
     // The second run takes the plan that the first one made.
     for (int round = 0; round < 2; ++round) {
       const onnx::Values got = model.run(inputs);
-      for (const auto& [name, want] : example.outputs(model.info())) {
+      for (const auto& [name, want] : wanted) {
+        if (!got.contains(name)) return example.name + ": the model has no output \"" + name + "\"";
         const std::string found = difference(got.at(name), want, arguments.tolerance);
         if (!found.empty()) return example.name + ": output \"" + name + "\": " + found;
       }
@@ -54,7 +57,7 @@ std::string no_batches(const OnnxCase& test) {
 }
 
 Outcome outcome_of(const OnnxCase& test, const OnnxTestArguments& arguments) {
-  if (test.examples.empty()) return {Outcome::Kind::skip, "no data"};
+  if (test.examples.empty()) return {Outcome::Kind::fail, "no inputs and outputs beside it"};
   try {
     const std::string reason = arguments.batch > 1 ? no_batches(test) : "";
     if (!reason.empty()) return {Outcome::Kind::skip, reason};
@@ -62,6 +65,8 @@ Outcome outcome_of(const OnnxCase& test, const OnnxTestArguments& arguments) {
     return {wrong.empty() ? Outcome::Kind::pass : Outcome::Kind::fail, wrong};
   } catch (const Error& error) {
     return {Outcome::Kind::fail, std::string(to_string(error.code())) + ": " + error.what()};
+  } catch (const std::exception& error) {
+    return {Outcome::Kind::fail, error.what()};
   }
 }
 
@@ -100,7 +105,8 @@ void add_onnx_test(CLI::App& app, int& exit_code) {
       "onnx-test", "Run ONNX models on the data beside them: exit code 1 where an output differs");
   command
       ->add_option("folder", arguments->folders,
-                   "Folders of cases: model.onnx with test_data_set_*, or X.onnx with X.ortref/, "
+                   "Folders of cases, looked through to the bottom: model.onnx with "
+                   "test_data_set_*, or X.onnx with X.ortref/, "
                    "test_data_*.npz or X_output_0.pb")
       ->required();
   command->add_option("--filter", arguments->filter, "Only cases with this in their name");

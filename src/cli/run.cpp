@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/image.h"
+#include "cli/onnx_describe.h"
 #include "cli/terminal.h"
 #include "quern/error.h"
 #include "quern/npy.h"
@@ -83,6 +84,19 @@ onnx::Values gather_inputs(const RunArguments& arguments, const onnx::ModelInfo&
   return inputs;
 }
 
+bool needs_inputs(const onnx::ModelInfo& info) {
+  return !std::ranges::all_of(info.inputs, &onnx::ValueInfo::is_optional);
+}
+
+/// What the graph takes, for who has given nothing.
+void list_inputs(const onnx::ModelInfo& info) {
+  std::printf("inputs, each to be given by --input NAME=FILE, or all by --random:\n");
+  for (const onnx::ValueInfo& input : info.inputs)
+    std::printf("  %s%s\n", describe(input).c_str(), input.is_optional ? " (optional)" : "");
+  for (const onnx::ValueInfo& input : info.defaulted)
+    std::printf("  %s (has a value in the file)\n", describe(input).c_str());
+}
+
 void print_profile(const std::vector<onnx::NodeTiming>& rows) {
   struct Sum {
     double time = 0;
@@ -149,6 +163,8 @@ void run(const RunArguments& arguments) {
       arguments.model, {.precision = arguments.bf16 ? onnx::Precision::bf16 : onnx::Precision::f32,
                         .optimise = !arguments.plain});
   const double load_ms = milliseconds_since(load_start);
+  if (arguments.inputs.empty() && !arguments.random && needs_inputs(model.info()))
+    return list_inputs(model.info());
   const onnx::Values inputs = gather_inputs(arguments, model.info());
   onnx::Session session(model);
   onnx::Values outputs = session.run(inputs);  // makes the plan
