@@ -82,3 +82,6 @@ TEST_CASE("trained models give their references' outputs in batches") {
 TEST_CASE("the standard's operators give its outputs") { check_suite("onnx/node", 1765); }
 TEST_CASE("the standard's simple models give its outputs") { check_suite("onnx/simple", 23); }
 TEST_CASE("the standard's light models give its outputs") { check_suite("onnx/light", 9); }
+TEST_CASE("graphs after reports of what other engines got wrong give right outputs") {
+  check_suite("onnx/reports", 190);
+}
