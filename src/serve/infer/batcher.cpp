@@ -63,7 +63,9 @@ Batcher::~Batcher() {
 }
 
 onnx::Values Batcher::run(const onnx::Values& inputs) {
-  const std::int64_t rows = batches_ ? rows_of(inputs) : 0;
+  // One that gives an input which has a value in the file is of a graph of its own.
+  const bool may_join = batches_ && inputs.size() == model_.info().inputs.size();
+  const std::int64_t rows = may_join ? rows_of(inputs) : 0;
   if (rows == 0 || rows >= options_.max_batch) return run_alone(inputs);
   std::future<std::optional<onnx::Values>> result;
   {
