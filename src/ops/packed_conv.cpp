@@ -7,61 +7,27 @@
 #include "core/parallel.h"
 #include "core/visit.h"
 #include "ops/binary.h"
+#include "ops/depthwise_conv.h"
 #include "ops/eltwise.h"
-#include "ops/prepared_cache.h"
+#include "ops/packed_conv_impl.h"
+#include "ops/run_steps.h"
 #include "ops/step_post_op.h"
 #include "ops/step_tail.h"
 #include "ops/window_loops.h"
+#include "quern/runtime.h"
 
 namespace quern::ops {
-
-/// What a source, its result and the operands decide of an operation.
-struct ConvSignature {
-  Shape src;
-  DType dtype;
-  std::vector<std::pair<DType, Shape>> operands;
-  bool sums;  // the first step adds what lies in the result's own memory
-  bool winograd;
-  bool operator==(const ConvSignature&) const = default;
-};
 
 namespace {
 
 using backend::PostOp;
 using backend::Slot;
 
-const char* name_of(const ConvSpec& spec) { return spec.transposed ? "conv_transpose" : "conv"; }
-
 /// How oneDNN reads a tensor in one of the two layouts, whatever the strides of axes of size 1.
 backend::TensorDesc describe_in(Layout layout, const Tensor& x) {
   return layout == Layout::contiguous ? backend::dense_desc(x.dtype(), x.shape())
                                       : backend::channels_last_desc(x.dtype(), x.shape());
 }
-
-}  // namespace
-
-struct PackedConv::Impl {
-  ConvSpec spec;  // its weight is here:
-  std::shared_ptr<ConstantWeight> weight;
-  backend::Window window;
-  Shape output_padding;
-
-  const char* name() const { return name_of(spec); }
-  std::int64_t channels_out() const {
-    return spec.transposed ? weight->shape()[1] * spec.options.groups : weight->shape()[0];
-  }
-  std::int64_t channels_in() const {
-    return spec.transposed ? weight->shape()[0] : weight->shape()[1] * spec.options.groups;
-  }
-  Prepared prepared_for(const ConvArgs& args, DType dtype, bool winograd = false) const;
-
- private:
-  backend::ConvDesc describe(const ConvArgs& args, DType dtype, bool winograd) const;
-
-  mutable PreparedCache<ConvSignature> prepared_;
-};
-
-namespace {
 
 // 16-bit floats that the machine has no fast products for are computed in f32.
 DType computed_in(DType dtype) {
@@ -78,14 +44,22 @@ DType operand_dtype(const Tensor& operand, DType computed) {
   return computed == DType::bf16 && operand.dtype() == DType::bf16 ? DType::bf16 : DType::f32;
 }
 
+/// oneDNN's convolutions for CPUs without AVX2 apply steps with an operand wrongly.
+bool takes_steps() {
+  static const bool takes = runtime_info().isa != "baseline";
+  return takes;
+}
+
 /// The tail of the steps, where what is added lies as the result does.
 std::optional<StepTail> tail_of(const ConvArgs& args) {
+  if (!takes_steps()) return std::nullopt;
   const auto tail = step_tail(args.conv.spec.steps);
   const bool fits = !tail || !tail->adds || args.operands.back().shape() == args.dst.shape();
   return fits ? tail : std::nullopt;
 }
 
 std::span<const Step> post_ops_of(const ConvArgs& args) {
+  if (!takes_steps()) return {};
   const std::span<const Step> steps = args.conv.spec.steps;
   const auto tail = tail_of(args);
   return steps.first(tail ? tail->begin : steps.size());
@@ -131,7 +105,8 @@ bool run_onednn(const ConvArgs& args) {
     bias = bias->cast(DType::f32);
     arguments.push_back({Slot::bias, bias->raw()});
   }
-  for (const Tensor& operand : apart.first(apart.size() - (addend ? 1 : 0))) {
+  const std::size_t taken = takes_steps() ? apart.size() - (addend ? 1 : 0) : 0;
+  for (const Tensor& operand : apart.first(taken)) {
     operands.push_back(
         in_layout(operand, operand_dtype(operand, dtype), operand_layout(operand, dst.shape())));
     const auto slot = static_cast<int>(Slot::post_op0) + static_cast<int>(operands.size()) - 1;
@@ -139,6 +114,7 @@ bool run_onednn(const ConvArgs& args) {
   }
   packed.operation->run(arguments);
   if (tail) tail->run(dst, addend);
+  if (!takes_steps()) run_steps(args.conv.spec.steps, args.operands, dst);
   if (!in_place) copy_into(dst, args.dst);
   return true;
 }
@@ -259,8 +235,11 @@ bool run_reference(const ConvArgs& args) {
   return true;
 }
 
-constexpr Implementation<ConvArgs> kPackedConvImplementations[] = {
-    {"winograd", run_winograd}, {"onednn", run_onednn}, {"reference", run_reference}};
+constexpr Implementation<ConvArgs> kPackedConvImplementations[] = {{"winograd", run_winograd},
+                                                                   {"depthwise", run_depthwise},
+                                                                   {"taps", run_by_taps},
+                                                                   {"onednn", run_onednn},
+                                                                   {"reference", run_reference}};
 
 std::int64_t operand_count(const std::vector<Step>& steps) {
   return std::count_if(steps.begin(), steps.end(),
@@ -315,7 +294,7 @@ std::span<const Implementation<ConvArgs>> conv_implementations() {
 
 PackedConv::PackedConv(ConvSpec spec) {
   auto impl = std::make_shared<Impl>();
-  const char* name = name_of(spec);
+  const char* name = spec.transposed ? "conv_transpose" : "conv";
   const Shape& shape = spec.weight.shape();
   const ConvOptions& options = spec.options;
   const int rank = spatial_rank(name, shape);
@@ -396,6 +375,7 @@ void PackedConv::run(const Tensor& src, const Tensor& dst, std::span<const Tenso
 
 Tensor PackedConv::operator()(const Tensor& src, Layout layout,
                               std::span<const Tensor> operands) const {
+  if (suits_planes(*impl_, src)) layout = Layout::contiguous;
   const Tensor dst = empty_in(layout, result_shape(src.shape()), src.dtype());
   run(src, dst, operands);
   return dst;

@@ -38,6 +38,7 @@ class PackedConv {
   /// layouts are copied. `operands`: one for each step that has one, broadcasting to dst; one may
   /// be dst itself, to which the product is added in place where the first step says so.
   void run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands = {}) const;
+  /// The same in `layout`, or contiguous where that is what a contiguous source is fastest to.
   Tensor operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands = {}) const;
 
   /// The same without its steps; shares the packed weights.
