@@ -52,6 +52,20 @@ HWY_INLINE FloatVec gelu_erf(FloatVec x) {
   return hn::NegMulAdd(hn::Mul(near, density), beyond, above);
 }
 
+/// Near 0 x times a polynomial of x² (5e-9), else by an exponential that is not above 1.
+HWY_INLINE FloatVec tanh_of(FloatVec x) {
+  constexpr float kNear[] = {-0.00564831449f, 0.0205898248f, -0.0537251271f, 0.133312747f,
+                             -0.333332747f};
+  const Floats d;
+  const FloatVec one = hn::Set(d, 1.f);
+  const FloatVec size = hn::Abs(x);
+  const FloatVec square = hn::Mul(x, x);
+  const FloatVec near = hn::MulAdd(hn::Mul(x, square), polynomial(square, kNear), x);
+  const FloatVec e = exponential(hn::Mul(size, hn::Set(d, -2.f)));
+  const FloatVec far = hn::Div(hn::Sub(one, e), hn::Add(one, e));
+  return hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.63f)), near, hn::CopySign(far, x));
+}
+
 template <Activation function>
 HWY_INLINE FloatVec value_of(FloatVec x) {
   const Floats d;
@@ -60,6 +74,8 @@ HWY_INLINE FloatVec value_of(FloatVec x) {
     return gated(x, one);
   } else if constexpr (function == Activation::sigmoid) {
     return hn::Div(one, hn::Add(one, exponential(hn::Neg(x))));
+  } else if constexpr (function == Activation::tanh) {
+    return tanh_of(x);
   } else if constexpr (function == Activation::gelu_erf) {
     return gelu_erf(x);
   } else if constexpr (function == Activation::gelu_tanh) {
@@ -98,6 +114,8 @@ void activate_by(Activation function, const float* src, const float* addend, std
       return activate_range<Activation::sigmoid>(src, addend, count, dst);
     case Activation::silu:
       return activate_range<Activation::silu>(src, addend, count, dst);
+    case Activation::tanh:
+      return activate_range<Activation::tanh>(src, addend, count, dst);
   }
 }
 

@@ -7,7 +7,7 @@
 namespace quern::kernels {
 
 /// Functions of one float that take an exponential, which oneDNN's post-ops are slow at.
-enum class Activation { gelu_erf, gelu_tanh, mish, sigmoid, silu };
+enum class Activation { gelu_erf, gelu_tanh, mish, sigmoid, silu, tanh };
 
 /// dst = function(src) + addend, over `count` floats; null: nothing is added. dst may be src or
 /// addend. NaN of NaN; a function is off by at most 1e-6 of its size plus 1e-7.

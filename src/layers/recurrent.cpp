@@ -43,7 +43,10 @@ void Recurrent::load(const WeightsView& weights) {
     const std::int64_t in = layer == 0 ? in_features_ : hidden_ * (both ? 2 : 1);
     ops::RecurrentWeights& own = loaded.emplace_back();
     own.input = stacked(weights, "weight_ih" + suffix, {gates * hidden_, in}, both);
-    own.recurrent = stacked(weights, "weight_hh" + suffix, {gates * hidden_, hidden_}, both);
+    own.recurrent = stacked(weights, "weight_hh" + suffix, {gates * hidden_, hidden_}, both)
+                        .transpose(1, 2)
+                        .contiguous()
+                        .transpose(1, 2);  // as a step reads it
     if (!settings_.bias) continue;
     own.input_bias = stacked(weights, "bias_ih" + suffix, {gates * hidden_}, both);
     own.recurrent_bias = stacked(weights, "bias_hh" + suffix, {gates * hidden_}, both);

@@ -1,9 +1,12 @@
 #include <Eigen/Core>
 #include <algorithm>
-#include <limits>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/format.h"
+#include "core/parallel.h"
+#include "kernels/row_product.h"
 #include "ops/packed_weight.h"
 #include "ops/recurrent_function.h"
 
@@ -17,221 +20,344 @@ struct RecurrentSizes {
   std::int64_t steps, batch, in, directions, hidden, gates;
 };
 
-/// y = weight · x for rows of T.
+/// Products of rows of T with one direction's weights.
 template <class T>
-class Projection;
+struct Products;
 
 template <>
-class Projection<float> {
- public:
-  explicit Projection(const Tensor& weight) : weight_(Weight(weight)) {}
-  void operator()(const float* src, std::int64_t rows, float* dst) const {
-    weight_.multiply(src, rows, dst, {});
+struct Products<float> {
+  /// dst = src · weightᵀ, `rows` rows.
+  static void multiply(const Tensor& weight, const float* src, std::int64_t rows, float* dst) {
+    PackedWeight(Weight(weight)).multiply(src, rows, dst, {});
   }
-
- private:
-  PackedWeight weight_;
+  /// Adds columns [begin, end) of src · weight [k, n] to those of dst.
+  static void add(const Tensor& weight, const float* src, std::int64_t rows, std::int64_t begin,
+                  std::int64_t end, float* dst, std::int64_t dst_stride) {
+    kernels::add_row_product({.src = src,
+                              .weight = weight.data<float>().data(),
+                              .dst = dst,
+                              .m = rows,
+                              .k = weight.dim(0),
+                              .src_stride = weight.dim(0),
+                              .weight_stride = weight.dim(1),
+                              .dst_stride = dst_stride},
+                             begin, end);
+  }
 };
 
 template <>
-class Projection<double> {
- public:
-  explicit Projection(const Tensor& weight) : weight_(weight) {}
-  void operator()(const double* src, std::int64_t rows, double* dst) const {
-    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    const std::int64_t out = weight_.dim(0);
-    const std::int64_t in = weight_.dim(1);
-    const Eigen::Map<const Matrix> weight(weight_.data<double>().data(), out, in);
-    Eigen::Map<Matrix>(dst, rows, out) =
-        Eigen::Map<const Matrix>(src, rows, in) * weight.transpose();
-  }
+struct Products<double> {
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Apart = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
+  using Read = Eigen::Map<const Matrix>;
 
- private:
-  Tensor weight_;
+  static Read view(const Tensor& weight) {
+    return {weight.data<double>().data(), weight.dim(0), weight.dim(1)};
+  }
+  static void multiply(const Tensor& weight, const double* src, std::int64_t rows, double* dst) {
+    Eigen::Map<Matrix>(dst, rows, weight.dim(0)) =
+        Read(src, rows, weight.dim(1)) * view(weight).transpose();
+  }
+  static void add(const Tensor& weight, const double* src, std::int64_t rows, std::int64_t begin,
+                  std::int64_t end, double* dst, std::int64_t dst_stride) {
+    Apart(dst + begin, rows, end - begin, Eigen::OuterStride<>(dst_stride)) +=
+        Read(src, rows, weight.dim(0)) * view(weight).middleCols(begin, end - begin);
+  }
 };
 
-/// One direction of a network in T: its weights, and the loop over steps that all cells share.
+/// One direction of a network in T: its weights, and what its inputs come to.
 template <class T>
 class Pass {
  public:
   Pass(const RecurrentSizes& sizes, const RecurrentWeights& weights, std::int64_t direction)
       : sizes_(sizes),
-        input_(rows(weights.input, direction)),
-        recurrent_(rows(weights.recurrent, direction)),
+        input_(rows(weights.input, direction).contiguous()),
+        recurrent_(rows(weights.recurrent, direction).transpose(0, 1).contiguous()),
         input_bias_(bias(weights.input_bias, direction)),
         recurrent_bias_(bias(weights.recurrent_bias, direction)) {}
 
-  const Tensor& recurrent() const { return recurrent_; }
+  const RecurrentSizes& sizes() const { return sizes_; }
   const T* recurrent_bias() const { return recurrent_bias_.template data<T>().data(); }
 
-  /// [steps, batch, gates * hidden]: W x + its bias.
-  Tensor project(const Tensor& x) const {
-    Tensor projected =
-        Tensor::empty({sizes_.steps, sizes_.batch, sizes_.gates * sizes_.hidden}, dtype_of<T>);
+  /// [steps, batch, gates * hidden]: W x + its bias, and of the first gates the recurrent one.
+  Tensor project(const Tensor& x, std::int64_t gates) const {
+    const std::int64_t width = sizes_.gates * sizes_.hidden;
+    Tensor projected = Tensor::empty({sizes_.steps, sizes_.batch, width}, dtype_of<T>);
     const std::int64_t count = sizes_.steps * sizes_.batch;
     T* dst = projected.template mutable_data<T>().data();
-    Projection<T>{input_}(x.data<T>().data(), count, dst);
-    add_bias(dst, count, input_bias_.template data<T>().data());
+    Products<T>::multiply(input_, x.data<T>().data(), count, dst);
+    std::vector<T> sums(static_cast<std::size_t>(width));
+    const T* own = input_bias_.template data<T>().data();
+    for (std::int64_t i = 0; i < width; ++i)
+      sums[static_cast<std::size_t>(i)] =
+          own[i] + (i < gates * sizes_.hidden ? recurrent_bias()[i] : T{0});
+    for (std::int64_t row = 0; row < count; ++row, dst += width) {
+      for (std::int64_t i = 0; i < width; ++i) dst[i] += sums[static_cast<std::size_t>(i)];
+    }
     return projected;
   }
 
-  static void add_bias(T* rows, std::int64_t count, const T* bias, std::int64_t size) {
-    for (std::int64_t row = 0; row < count; ++row, rows += size) {
-      for (std::int64_t i = 0; i < size; ++i) rows[i] += bias[i];
-    }
-  }
-  void add_bias(T* rows, std::int64_t count, const T* bias) const {
-    add_bias(rows, count, bias, sizes_.gates * sizes_.hidden);
+  /// Adds R h of units [begin, end) of a gate to what `dst` [batch, gates * hidden] has.
+  void add_recurrent(std::int64_t gate, const T* h, std::int64_t begin, std::int64_t end,
+                     T* dst) const {
+    const std::int64_t first = gate * sizes_.hidden;
+    Products<T>::add(recurrent_, h, sizes_.batch, first + begin, first + end, dst,
+                     sizes_.gates * sizes_.hidden);
   }
 
  private:
   static Tensor rows(const Tensor& all, std::int64_t direction) {
-    return all.slice(0, direction, direction + 1)
-        .reshape({all.dim(1), all.dim(2)})
-        .cast(dtype_of<T>)
-        .contiguous();
+    const Tensor own = all.slice(0, direction, direction + 1).squeeze(0);
+    return own.cast(dtype_of<T>);
   }
   Tensor bias(const std::optional<Tensor>& all, std::int64_t direction) const {
     if (!all) return Tensor::zeros({sizes_.gates * sizes_.hidden}, dtype_of<T>);
-    return all->slice(0, direction, direction + 1)
-        .reshape({all->dim(1)})
-        .cast(dtype_of<T>)
-        .contiguous();
+    return rows(*all, direction).contiguous();
   }
 
   RecurrentSizes sizes_;
   Tensor input_, recurrent_, input_bias_, recurrent_bias_;
 };
 
-/// Gates of all items at one step -> their new state h, given the old one.
+/// What the cells of one step share. Gates are [batch, gates * hidden], and on entry to `step` hold
+/// W x and its bias; states are [batch, hidden].
+template <class T>
+struct CellStep {
+  T* gates;
+  const T* h;  ///< the old states, of all units
+  T* next;     ///< the new ones
+};
+
+/// The units [begin, end) of one item.
+struct Units {
+  std::int64_t item, begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+
+/// A cell's `product` adds what the old states give to the gates of units [begin, end), of all
+/// items; its `step` makes the new states of some units of one item.
 template <class T>
 class RnnCell {
  public:
-  RnnCell(const RecurrentSizes& sizes, const Pass<T>& pass, RecurrentFunctions functions)
-      : sizes_(sizes), pass_(pass), functions_(functions), product_(pass.recurrent()) {}
+  static constexpr bool kTwoStages = false;
+  static constexpr std::int64_t kBiasedGates = 1;
 
-  void prepare(const T* h, T* products) const {
-    product_(h, sizes_.batch, products);
-    pass_.add_bias(products, sizes_.batch, pass_.recurrent_bias());
+  RnnCell(const Pass<T>& pass, RecurrentFunctions functions) : pass_(pass), functions_(functions) {}
+
+  void product(const CellStep<T>& step, std::int64_t begin, std::int64_t end) const {
+    pass_.add_recurrent(0, step.h, begin, end, step.gates);
   }
-  void step(std::int64_t, const T* x, const T* products, T* h) const {
-    for (std::int64_t i = 0; i < sizes_.hidden; ++i) h[i] = functions_(0, x[i] + products[i]);
+  void step(const CellStep<T>& step, const Units& units) const {
+    const std::int64_t at = units.item * pass_.sizes().hidden + units.begin;
+    functions_.apply(0, step.gates + at, units.size());
+    std::copy_n(step.gates + at, units.size(), step.next + at);
   }
 
  private:
-  const RecurrentSizes& sizes_;
   const Pass<T>& pass_;
   RecurrentFunctions functions_;
-  Projection<T> product_;
 };
 
 template <class T>
 class GruCell {
  public:
-  GruCell(const RecurrentSizes& sizes, const Pass<T>& pass, RecurrentFunctions functions,
-          GruReset reset)
-      : sizes_(sizes),
-        pass_(pass),
-        functions_(functions),
-        reset_(reset),
-        product_(pass.recurrent()),
-        new_product_(pass.recurrent().slice(0, 2 * sizes.hidden, 3 * sizes.hidden)) {}
+  static constexpr bool kTwoStages = true;
+  static constexpr std::int64_t kBiasedGates = 2;  // the third's, r may multiply
 
-  void prepare(const T* h, T* products) const {
-    product_(h, sizes_.batch, products);
-    pass_.add_bias(products, sizes_.batch, pass_.recurrent_bias());
+  GruCell(const Pass<T>& pass, RecurrentFunctions functions, GruReset reset)
+      : pass_(pass), functions_(functions), reset_(reset) {
+    const RecurrentSizes& sizes = pass.sizes();
+    const auto count = static_cast<std::size_t>(sizes.batch * sizes.hidden);
+    fresh_.resize(reset == GruReset::after_product ? 3 * count : 0);
+    gated_.resize(reset == GruReset::before_product ? count : 0);
   }
-  void step(std::int64_t, const T* x, const T* products, T* h) const {
-    const std::int64_t size = sizes_.hidden;
-    std::vector<T> reset(static_cast<std::size_t>(size)), gated(reset), fresh(reset);
-    for (std::int64_t i = 0; i < size; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      reset[at] = functions_(0, x[i] + products[i]);
-      gated[at] = reset[at] * h[i];
-      fresh[at] = reset[at] * products[2 * size + i];
+
+  /// Where r applies to the state, R h of the third gate waits for it.
+  void product(const CellStep<T>& step, std::int64_t begin, std::int64_t end) {
+    for (const std::int64_t gate : {0, 1})
+      pass_.add_recurrent(gate, step.h, begin, end, step.gates);
+    if (reset_ == GruReset::before_product) return;
+    const std::int64_t hidden = pass_.sizes().hidden;
+    for (std::int64_t item = 0; item < pass_.sizes().batch; ++item)
+      std::copy(pass_.recurrent_bias() + 2 * hidden + begin,
+                pass_.recurrent_bias() + 2 * hidden + end,
+                fresh_.data() + (item * 3 + 2) * hidden + begin);
+    pass_.add_recurrent(2, step.h, begin, end, fresh_.data());
+  }
+  /// r of some units, and where it applies to the state, that.
+  void reset(const CellStep<T>& step, const Units& units) {
+    const std::int64_t hidden = pass_.sizes().hidden;
+    T* r = step.gates + units.item * 3 * hidden + units.begin;
+    functions_.apply(0, r, units.size());
+    if (reset_ == GruReset::after_product) return;
+    const std::int64_t at = units.item * hidden + units.begin;
+    for (std::int64_t i = 0; i < units.size(); ++i) gated_[at + i] = r[i] * step.h[at + i];
+  }
+  void second_product(const CellStep<T>& step, std::int64_t begin, std::int64_t end) {
+    if (reset_ == GruReset::after_product) return;
+    const std::int64_t hidden = pass_.sizes().hidden;
+    for (std::int64_t item = 0; item < pass_.sizes().batch; ++item) {
+      T* n = step.gates + (item * 3 + 2) * hidden;
+      for (std::int64_t i = begin; i < end; ++i) n[i] += pass_.recurrent_bias()[2 * hidden + i];
     }
-    if (reset_ == GruReset::before_product) {
-      new_product_(gated.data(), 1, fresh.data());
-      pass_.add_bias(fresh.data(), 1, pass_.recurrent_bias() + 2 * size, size);
+    pass_.add_recurrent(2, gated_.data(), begin, end, step.gates);
+  }
+  void step(const CellStep<T>& step, const Units& units) {
+    const std::int64_t hidden = pass_.sizes().hidden;
+    const std::int64_t row = units.item * 3 * hidden + units.begin;
+    const std::int64_t at = units.item * hidden + units.begin;
+    T* r = step.gates + row;
+    T* z = r + hidden;
+    T* n = z + hidden;
+    if (reset_ == GruReset::after_product) {
+      const T* fresh = fresh_.data() + row + 2 * hidden;
+      for (std::int64_t i = 0; i < units.size(); ++i) n[i] += r[i] * fresh[i];
     }
-    for (std::int64_t i = 0; i < size; ++i) {
-      const T update = functions_(0, x[size + i] + products[size + i]);
-      const T n = functions_(1, x[2 * size + i] + fresh[static_cast<std::size_t>(i)]);
-      h[i] = (T{1} - update) * n + update * h[i];
-    }
+    functions_.apply(0, z, units.size());
+    functions_.apply(1, n, units.size());
+    for (std::int64_t i = 0; i < units.size(); ++i)
+      step.next[at + i] = (T{1} - z[i]) * n[i] + z[i] * step.h[at + i];
   }
 
  private:
-  const RecurrentSizes& sizes_;
   const Pass<T>& pass_;
   RecurrentFunctions functions_;
   GruReset reset_;
-  Projection<T> product_, new_product_;
+  std::vector<T> fresh_, gated_;
 };
 
 template <class T>
 class LstmCell {
  public:
-  LstmCell(const RecurrentSizes& sizes, const Pass<T>& pass, RecurrentFunctions functions,
-           bool coupled, const T* peepholes, T* cell)
-      : sizes_(sizes),
-        pass_(pass),
-        functions_(functions),
-        coupled_(coupled),
-        peepholes_(peepholes),
-        cell_(cell),
-        product_(pass.recurrent()) {}
+  static constexpr bool kTwoStages = false;
+  static constexpr std::int64_t kBiasedGates = 4;
 
-  void prepare(const T* h, T* products) const {
-    product_(h, sizes_.batch, products);
-    pass_.add_bias(products, sizes_.batch, pass_.recurrent_bias());
-  }
-  void step(std::int64_t item, const T* x, const T* products, T* h) const {
-    const std::int64_t size = sizes_.hidden;
-    T* cell = cell_ + item * size;
-    const auto gate = [&](int index, std::int64_t i) {
-      return x[index * size + i] + products[index * size + i];
-    };
-    for (std::int64_t i = 0; i < size; ++i) {
-      const T in = functions_(0, gate(0, i) + peepholes_[i] * cell[i]);
-      const T forget =
-          coupled_ ? T{1} - in : functions_(0, gate(1, i) + peepholes_[size + i] * cell[i]);
-      cell[i] = forget * cell[i] + in * functions_(1, gate(2, i));
-      const T out = functions_(0, gate(3, i) + peepholes_[2 * size + i] * cell[i]);
-      h[i] = out * functions_(2, cell[i]);
+  LstmCell(const Pass<T>& pass, RecurrentFunctions functions, bool coupled, const T* peepholes,
+           T* cell)
+      : pass_(pass), functions_(functions), coupled_(coupled), peepholes_(peepholes), cell_(cell) {}
+
+  void product(const CellStep<T>& step, std::int64_t begin, std::int64_t end) const {
+    for (const std::int64_t gate : {0, 1, 2, 3}) {
+      if (gate == 1 && coupled_) continue;
+      pass_.add_recurrent(gate, step.h, begin, end, step.gates);
     }
+  }
+  void step(const CellStep<T>& step, const Units& units) const {
+    const std::int64_t hidden = pass_.sizes().hidden;
+    const std::int64_t count = units.size();
+    const std::int64_t at = units.item * hidden + units.begin;
+    T* in = step.gates + units.item * 4 * hidden + units.begin;
+    T* forget = in + hidden;
+    T* fresh = forget + hidden;
+    T* out = fresh + hidden;
+    T* cell = cell_ + at;
+    T* next = step.next + at;
+    gate(0, in, cell, units);
+    if (coupled_) {
+      for (std::int64_t i = 0; i < count; ++i) forget[i] = T{1} - in[i];
+    } else {
+      gate(1, forget, cell, units);
+    }
+    functions_.apply(1, fresh, count);
+    for (std::int64_t i = 0; i < count; ++i) cell[i] = forget[i] * cell[i] + in[i] * fresh[i];
+    gate(2, out, cell, units);
+    std::copy_n(cell, count, next);
+    functions_.apply(2, next, count);
+    for (std::int64_t i = 0; i < count; ++i) next[i] *= out[i];
   }
 
  private:
-  const RecurrentSizes& sizes_;
+  /// The first function of a gate that sees the cell through peephole `index`.
+  void gate(std::int64_t index, T* values, const T* cell, const Units& units) const {
+    if (peepholes_ != nullptr) {
+      const T* peephole = peepholes_ + index * pass_.sizes().hidden + units.begin;
+      for (std::int64_t i = 0; i < units.size(); ++i) values[i] += peephole[i] * cell[i];
+    }
+    functions_.apply(0, values, units.size());
+  }
+
   const Pass<T>& pass_;
   RecurrentFunctions functions_;
   bool coupled_;
-  const T* peepholes_;
+  const T* peepholes_;  ///< [3, hidden]; null: zeros
   T* cell_;
-  Projection<T> product_;
 };
 
-/// Runs `cell` over the steps of every sequence; `h` [batch, hidden] is its state, `y` where the
-/// states of this direction begin.
+/// What a run over all steps of one direction takes: [steps, batch, gates * hidden] and memory.
+template <class T>
+struct Passage {
+  Tensor projected, gates, next;
+  bool reverse;
+  T* h;  ///< [batch, hidden], the states
+  T* y;  ///< where those of this direction go
+};
+
+/// Units of a cell that threads share; vectors begin at multiples of 16.
+template <class T, class Body>
+void for_units(const RecurrentSizes& sizes, const Body& body) {
+  constexpr std::int64_t kBlock = 16;
+  constexpr std::int64_t kProducts = 131072;  // worth a thread's while
+  const std::int64_t products = sizes.batch * sizes.gates * sizes.hidden * kBlock;
+  parallel_for((sizes.hidden + kBlock - 1) / kBlock, kProducts / products + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 body(begin * kBlock, std::min(end * kBlock, sizes.hidden));
+               });
+}
+
+/// Runs `cell` over the steps of every sequence.
 template <class T, class Cell>
-void run_steps(const RecurrentSizes& sizes, const Cell& cell, const Tensor& projected, bool reverse,
-               std::span<const std::int64_t> lengths, T* h, T* y) {
+void run_steps(const RecurrentSizes& sizes, Cell& cell, const Passage<T>& passage,
+               std::span<const std::int64_t> lengths) {
   const std::int64_t width = sizes.gates * sizes.hidden;
-  Tensor products = Tensor::empty({sizes.batch, width}, dtype_of<T>);
-  T* product = products.template mutable_data<T>().data();
-  const T* x = projected.data<T>().data();
-  for (std::int64_t step = 0; step < sizes.steps; ++step) {
-    cell.prepare(h, product);
-    for (std::int64_t item = 0; item < sizes.batch; ++item) {
+  const T* x = passage.projected.template data<T>().data();
+  Tensor gates = passage.gates;
+  Tensor next = passage.next;
+  const CellStep<T> step{gates.template mutable_data<T>().data(), passage.h,
+                         next.template mutable_data<T>().data()};
+  for (std::int64_t time = 0; time < sizes.steps; ++time) {
+    const auto place = [&](std::int64_t item) {
       const std::int64_t length = lengths[static_cast<std::size_t>(item)];
-      if (step >= length) continue;
-      const std::int64_t place = reverse ? length - 1 - step : step;
-      T* state = h + item * sizes.hidden;
-      cell.step(item, x + (place * sizes.batch + item) * width, product + item * width, state);
-      std::copy_n(state, sizes.hidden,
-                  y + (place * sizes.directions * sizes.batch + item) * sizes.hidden);
+      return passage.reverse ? length - 1 - time : time;
+    };
+    const auto for_items = [&](const auto& body) {
+      for (std::int64_t item = 0; item < sizes.batch; ++item) {
+        if (time < lengths[static_cast<std::size_t>(item)]) body(item);
+      }
+    };
+    const auto take_products = [&](std::int64_t begin, std::int64_t end) {
+      for_items([&](std::int64_t item) {
+        for (std::int64_t gate = 0; gate < sizes.gates; ++gate) {
+          const std::int64_t at = gate * sizes.hidden + begin;
+          std::copy_n(x + (place(item) * sizes.batch + item) * width + at, end - begin,
+                      step.gates + item * width + at);
+        }
+      });
+      cell.product(step, begin, end);
+    };
+    const auto take_step = [&](std::int64_t begin, std::int64_t end) {
+      for_items([&](std::int64_t item) { cell.step(step, {item, begin, end}); });
+    };
+    if constexpr (Cell::kTwoStages) {
+      for_units<T>(sizes, [&](std::int64_t begin, std::int64_t end) {
+        take_products(begin, end);
+        for_items([&](std::int64_t item) { cell.reset(step, {item, begin, end}); });
+      });
+      for_units<T>(sizes, [&](std::int64_t begin, std::int64_t end) {
+        cell.second_product(step, begin, end);
+        take_step(begin, end);
+      });
+    } else {
+      for_units<T>(sizes, [&](std::int64_t begin, std::int64_t end) {
+        take_products(begin, end);
+        take_step(begin, end);
+      });
     }
+    for_items([&](std::int64_t item) {
+      const T* state = step.next + item * sizes.hidden;
+      std::copy_n(state, sizes.hidden, passage.h + item * sizes.hidden);
+      std::copy_n(state, sizes.hidden,
+                  passage.y + (place(item) * sizes.directions * sizes.batch + item) * sizes.hidden);
+    });
   }
 }
 
@@ -310,26 +436,41 @@ Tensor make_state(const char* name, const RecurrentSizes& sizes,
   return initial->cast(dtype).clone();
 }
 
-/// Runs every direction with the cell that `make_cell(pass, direction, functions)` gives.
+/// Runs every direction, both at once, with the cell that `make_cell(pass, direction, functions)`
+/// gives.
 template <class T, class MakeCell>
 RecurrentResult run_network(const Tensor& x, const RecurrentSizes& sizes,
                             const RecurrentWeights& weights, const RecurrentOptions& options,
                             Tensor h, std::span<const std::int64_t> lengths,
                             std::span<const RecurrentFunction> functions,
                             const MakeCell& make_cell) {
+  using Cell = decltype(make_cell(std::declval<const Pass<T>&>(), 0, RecurrentFunctions({}, 0)));
   const Tensor wide = x.cast(dtype_of<T>).contiguous();
   Tensor y = Tensor::zeros({sizes.steps, sizes.directions, sizes.batch, sizes.hidden}, dtype_of<T>);
-  const auto per_direction = static_cast<std::int64_t>(functions.size()) / sizes.directions;
-  for (std::int64_t d = 0; d < sizes.directions && x.dim(1) > 0; ++d) {
-    const Pass<T> pass(sizes, weights, d);
-    const auto cell =
-        make_cell(pass, d, RecurrentFunctions(functions.data() + d * per_direction, options.clip));
-    const bool reverse = options.direction == Direction::reverse || d == 1;
+  if (x.dim(1) == 0) return {y.cast(x.dtype()), h.cast(x.dtype())};
+  std::vector<Pass<T>> passes;
+  std::vector<Passage<T>> passages;
+  for (std::int64_t d = 0; d < sizes.directions; ++d) {
     const std::int64_t first = d * sizes.batch * sizes.hidden;
-    run_steps<T>(sizes, cell, pass.project(wide), reverse, lengths,
-                 h.template mutable_data<T>().data() + first,
-                 y.template mutable_data<T>().data() + first);
+    const Pass<T>& pass = passes.emplace_back(sizes, weights, d);
+    passages.push_back({pass.project(wide, Cell::kBiasedGates),
+                        Tensor::zeros({sizes.batch, sizes.gates * sizes.hidden}, dtype_of<T>),
+                        Tensor::zeros({sizes.batch, sizes.hidden}, dtype_of<T>),
+                        options.direction == Direction::reverse || d == 1,
+                        h.template mutable_data<T>().data() + first,
+                        y.template mutable_data<T>().data() + first});
   }
+  const auto per_direction = static_cast<std::int64_t>(functions.size()) / sizes.directions;
+  std::vector<Cell> cells;
+  for (std::int64_t d = 0; d < sizes.directions; ++d)
+    cells.push_back(
+        make_cell(passes[static_cast<std::size_t>(d)], d,
+                  RecurrentFunctions(functions.subspan(static_cast<std::size_t>(d * per_direction)),
+                                     options.clip)));
+  parallel_for(sizes.directions, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto d = static_cast<std::size_t>(begin); d < static_cast<std::size_t>(end); ++d)
+      run_steps<T>(sizes, cells[d], passages[d], lengths);
+  });
   return {y.cast(x.dtype()), h.cast(x.dtype())};
 }
 
@@ -351,7 +492,7 @@ RecurrentResult rnn(const Tensor& x, const RecurrentWeights& weights,
     return run_network<T>(x, sizes, weights, options,
                           make_state("rnn", sizes, initial, dtype_of<T>), lengths, functions,
                           [&](const Pass<T>& pass, std::int64_t, RecurrentFunctions apply) {
-                            return RnnCell<T>(sizes, pass, apply);
+                            return RnnCell<T>(pass, apply);
                           });
   });
 }
@@ -367,7 +508,7 @@ RecurrentResult gru(const Tensor& x, const RecurrentWeights& weights,
     return run_network<T>(x, sizes, weights, options,
                           make_state("gru", sizes, initial, dtype_of<T>), lengths, functions,
                           [&](const Pass<T>& pass, std::int64_t, RecurrentFunctions apply) {
-                            return GruCell<T>(sizes, pass, apply, reset);
+                            return GruCell<T>(pass, apply, reset);
                           });
   });
 }
@@ -387,13 +528,14 @@ LstmResult lstm(const Tensor& x, const RecurrentWeights& weights, const LstmStat
   return in_wide_type(x, [&](auto zero) {
     using T = decltype(zero);
     Tensor c = make_state("lstm", sizes, initial.c, dtype_of<T>);
-    const Tensor peepholes = options.peepholes ? options.peepholes->cast(dtype_of<T>).contiguous()
-                                               : Tensor::zeros(peephole_shape, dtype_of<T>);
+    std::optional<Tensor> peepholes = options.peepholes;
+    if (peepholes) peepholes = peepholes->cast(dtype_of<T>).contiguous();
     const RecurrentResult result = run_network<T>(
         x, sizes, weights, options.common, make_state("lstm", sizes, initial.h, dtype_of<T>),
         lengths, functions, [&](const Pass<T>& pass, std::int64_t d, RecurrentFunctions apply) {
-          return LstmCell<T>(sizes, pass, apply, options.coupled,
-                             peepholes.data<T>().data() + d * 3 * sizes.hidden,
+          const T* all = peepholes ? peepholes->data<T>().data() : nullptr;
+          return LstmCell<T>(pass, apply, options.coupled,
+                             all != nullptr ? all + d * 3 * sizes.hidden : nullptr,
                              c.mutable_data<T>().data() + d * sizes.batch * sizes.hidden);
         });
     return LstmResult{result.y, result.h, c.cast(x.dtype())};

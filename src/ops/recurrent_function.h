@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <span>
+#include <type_traits>
 
+#include "kernels/activation.h"
 #include "quern/ops/recurrent.h"
 
 namespace quern::ops {
@@ -42,17 +46,29 @@ T evaluate(const RecurrentFunction& function, T x) {
 /// The functions of one direction, what they are given limited first.
 class RecurrentFunctions {
  public:
-  RecurrentFunctions(const RecurrentFunction* functions, float clip)
+  RecurrentFunctions(std::span<const RecurrentFunction> functions, float clip)
       : functions_(functions), clip_(clip) {}
 
+  /// The function at `index` of each of `count` values.
   template <class T>
-  T operator()(int index, T x) const {
+  void apply(std::size_t index, T* values, std::int64_t count) const {
     const T limit = clip_;
-    return evaluate(functions_[index], limit > 0 ? std::clamp(x, -limit, limit) : x);
+    if (limit > 0) {
+      for (std::int64_t i = 0; i < count; ++i) values[i] = std::clamp(values[i], -limit, limit);
+    }
+    const RecurrentFunction& function = functions_[index];
+    if constexpr (std::is_same_v<T, float>) {
+      using Kind = RecurrentFunction::Kind;
+      if (function.kind == Kind::sigmoid)
+        return kernels::activate(kernels::Activation::sigmoid, values, nullptr, count, values);
+      if (function.kind == Kind::tanh)
+        return kernels::activate(kernels::Activation::tanh, values, nullptr, count, values);
+    }
+    for (std::int64_t i = 0; i < count; ++i) values[i] = evaluate(function, values[i]);
   }
 
  private:
-  const RecurrentFunction* functions_;
+  std::span<const RecurrentFunction> functions_;
   float clip_;
 };
 

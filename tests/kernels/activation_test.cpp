@@ -26,12 +26,15 @@ double plain(Activation function, double x) {
       return 1 / (1 + std::exp(-x));
     case Activation::silu:
       return x / (1 + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
   }
   return 0;
 }
 
 constexpr Activation kActivations[] = {Activation::gelu_erf, Activation::gelu_tanh,
-                                       Activation::mish, Activation::sigmoid, Activation::silu};
+                                       Activation::mish,     Activation::sigmoid,
+                                       Activation::silu,     Activation::tanh};
 
 TEST_CASE("activations are those of f64, at every size") {
   for (const Activation function : kActivations) {

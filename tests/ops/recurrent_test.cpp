@@ -35,6 +35,47 @@ TEST_CASE("recurrent networks in every dtype agree with f64") {
   }
 }
 
+TEST_CASE("networks of many units and sequences agree with f64, whatever the cell does") {
+  const auto f32 = [](const Tensor& x) { return x.cast(DType::f32); };
+  for (const std::int64_t hidden : {13, 129, 300}) {
+    for (const std::int64_t batch : {1, 3, 37}) {
+      CAPTURE(hidden);
+      CAPTURE(batch);
+      const Tensor x = hashed_tensor(1, {5, batch, 7});
+      std::vector<std::int64_t> lengths;
+      for (std::int64_t i = 0; i < batch; ++i) lengths.push_back(5 - i % 3);
+      ops::RecurrentOptions common{.direction = ops::Direction::bidirectional, .clip = 1.5f};
+      common.lengths = Tensor::from(lengths, {batch});
+      const auto scaled = [&](std::int64_t gates) {
+        ops::RecurrentWeights weights = make_weights(2, gates, 7, hidden, DType::f64);
+        weights.recurrent = ops::mul(
+            weights.recurrent, Tensor::full({}, 4.0 / static_cast<double>(hidden), DType::f64));
+        return weights;
+      };
+      const Tensor wide = x.cast(DType::f64);
+      const auto check = [&](const Tensor& result, const Tensor& expected) {
+        const std::string wrong = difference(result, f32(expected), 5 * hidden);
+        CHECK_MESSAGE(wrong.empty(), wrong);
+      };
+      for (const bool coupled : {false, true}) {
+        ops::LstmOptions options{.common = common, .coupled = coupled};
+        if (hidden != 129) options.peepholes = hashed_tensor(6, {2, 3 * hidden}, DType::f64);
+        const auto weights = scaled(4);
+        const auto got = ops::lstm(x, weights, {}, options);
+        const auto want = ops::lstm(wide, weights, {}, options);
+        check(got.y, want.y);
+        check(got.c, want.c);
+      }
+      for (const auto reset : {ops::GruReset::before_product, ops::GruReset::after_product}) {
+        const auto weights = scaled(3);
+        check(ops::gru(x, weights, {}, common, reset).y,
+              ops::gru(wide, weights, {}, common, reset).y);
+      }
+      check(ops::rnn(x, scaled(1), {}, common).y, ops::rnn(wide, scaled(1), {}, common).y);
+    }
+  }
+}
+
 TEST_CASE("a batch of sequences of different lengths gives what each gives alone") {
   const std::int64_t lengths[] = {4, 1, 6};
   const Tensor x = hashed_tensor(1, {6, 3, 7});

@@ -83,6 +83,11 @@ Tensor reordered(const Tensor& x, std::span<const int> order) {
   return ops::concat(blocks, 1);
 }
 
+/// The same values, a column after another, as a step reads them.
+Tensor by_columns(const Tensor& x) {
+  return x.rank() == 3 ? x.transpose(1, 2).contiguous().transpose(1, 2) : x;
+}
+
 /// What RNN, GRU and LSTM share: their weights with the gates in the order of quern::ops, kept
 /// where they are constant, and the axes of `layout`.
 class Recurrent : public Kernel {
@@ -127,7 +132,7 @@ class Recurrent : public Kernel {
   ops::RecurrentWeights arrange(const Tensor& input, const Tensor& recurrent,
                                 const std::optional<Tensor>& bias) const {
     ops::RecurrentWeights weights{.input = reordered(input, order_),
-                                  .recurrent = reordered(recurrent, order_)};
+                                  .recurrent = by_columns(reordered(recurrent, order_))};
     if (!bias) return weights;
     require(bias->rank() == 2 && bias->dim(1) % 2 == 0, "a bias of shape {}",
             to_string(bias->shape()));
