@@ -11,10 +11,23 @@ ConstantWeight::ConstantWeight(Tensor given)
 
 Tensor ConstantWeight::elements() const {
   const std::scoped_lock lock(mutex_);
-  if (packer_ == nullptr) return given_;
+  if (packer_ == nullptr || keeps_given_) return given_;
   Tensor plain = Tensor::empty(shape_, dtype_);
   packer_->unpack(packed_.get(), plain.mutable_raw());
   return plain;
+}
+
+Tensor ConstantWeight::plain() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (keeps_given_) return given_;
+  }
+  const BufferScope heap(nullptr);
+  Tensor made = elements().contiguous();
+  const std::scoped_lock lock(mutex_);
+  if (!keeps_given_) given_ = std::move(made);
+  keeps_given_ = true;
+  return given_;
 }
 
 std::shared_ptr<const std::byte> ConstantWeight::packed_for(const backend::OperationPtr& operation,
@@ -43,7 +56,7 @@ void ConstantWeight::add(const backend::OperationPtr& operation,
   if (packer_ != nullptr || dtype != dtype_ || !operation->can_unpack()) return;
   packer_ = operation;
   packed_ = std::move(bytes);
-  given_ = Tensor();
+  if (!keeps_given_) given_ = Tensor();
 }
 
 }  // namespace quern::ops

@@ -11,8 +11,8 @@
 namespace quern::ops {
 
 /// A weight that never changes: as it was given until an operation has packed it, and from then on
-/// in that form alone, of which others are made where they are asked for. Operations that want it
-/// alike share it. Thread-safe.
+/// in that form alone, of which others are made where they are asked for; and row-major beside it
+/// once that is asked for. Operations that want it alike share it. Thread-safe.
 class ConstantWeight {
  public:
   explicit ConstantWeight(Tensor given);
@@ -21,6 +21,8 @@ class ConstantWeight {
   DType dtype() const noexcept { return dtype_; }
   /// The elements, in dtype().
   Tensor elements() const;
+  /// The elements in dtype() and row-major, kept beside what operations have packed.
+  Tensor plain();
   /// In `dtype` and laid out as `operation` wants it.
   std::shared_ptr<const std::byte> packed_for(const backend::OperationPtr& operation, DType dtype);
 
@@ -36,7 +38,8 @@ class ConstantWeight {
   Shape shape_;
   DType dtype_;
   mutable std::mutex mutex_;
-  Tensor given_;  // until it is kept in another form
+  Tensor given_;              // until it is kept in another form
+  bool keeps_given_ = false;  // which is row-major, beside that
   backend::OperationPtr packer_;
   std::shared_ptr<const std::byte> packed_;  // by packer_
   std::vector<Form> forms_;

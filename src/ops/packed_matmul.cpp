@@ -5,7 +5,11 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "core/parallel.h"
+#include "core/runtime.h"
+#include "kernels/row_product.h"
 #include "ops/prepared_cache.h"
+#include "ops/run_steps.h"
 #include "ops/step_post_op.h"
 #include "ops/step_tail.h"
 #include "quern/ops.h"
@@ -35,7 +39,83 @@ struct PackedMatMul::Impl {
   /// The tail of the steps, where what is added has the result's shape.
   std::optional<StepTail> tail_of(const MatMulSignature& wanted) const;
   backend::MatMulDesc describe(const MatMulSignature& wanted) const;
+
+  /// Whether the result has so few rows that reading the weight is what takes time.
+  bool suits_rows(const Tensor& dst) const;
+  void run_rows(const Tensor& x, std::span<const Tensor> operands, Tensor& dst) const;
 };
+
+bool PackedMatMul::Impl::suits_rows(const Tensor& dst) const {
+  constexpr std::int64_t kRows = 4;
+  return dst.dtype() == DType::f32 && weight->dtype() == DType::f32 &&
+         dst.numel() / weight->shape()[1] <= kRows;
+}
+
+namespace {
+
+constexpr std::int64_t kProductsEach = 65536;  // worth a thread's while
+
+/// Adds the product to dst, threads sharing its columns.
+void add_by_columns(const kernels::RowProduct& product, std::int64_t columns) {
+  constexpr std::int64_t kBlock = 64;  // which begins at a line of the cache
+  parallel_for((columns + kBlock - 1) / kBlock, kProductsEach / (product.k * kBlock) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 kernels::add_row_product(product, begin * kBlock, std::min(end * kBlock, columns));
+               });
+}
+
+/// The same where rows of the weight are short: each thread reads some of them, from the first byte
+/// to the last, and what they give is summed.
+void add_by_terms(const kernels::RowProduct& product, std::int64_t columns) {
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(product.k * columns / kProductsEach, 1, thread_count());
+  const std::int64_t size = product.m * columns;
+  Tensor sums = Tensor::zeros({parts, size});
+  float* all = sums.mutable_data<float>().data();
+  parallel_for(parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t first = product.k * part / parts;
+      kernels::RowProduct own = product;
+      own.src += first;
+      own.weight += first * product.weight_stride;
+      own.k = product.k * (part + 1) / parts - first;
+      own.dst = all + part * size;
+      own.dst_stride = columns;
+      kernels::add_row_product(own, 0, columns);
+    }
+  });
+  for (std::int64_t part = 0; part < parts; ++part) {
+    for (std::int64_t i = 0; i < size; ++i) product.dst[i] += all[part * size + i];
+  }
+}
+
+}  // namespace
+
+void PackedMatMul::Impl::run_rows(const Tensor& x, std::span<const Tensor> operands,
+                                  Tensor& dst) const {
+  constexpr std::int64_t kShort = 4096;
+  const Tensor plain = weight->plain();
+  const std::int64_t in = plain.dim(0);
+  const std::int64_t out = plain.dim(1);
+  const std::int64_t rows = dst.numel() / out;
+  float* result = static_cast<float*>(dst.mutable_raw());
+  for (std::int64_t row = 0; row < rows; ++row) {
+    if (spec.bias)
+      std::copy_n(spec.bias->data<float>().data(), out, result + row * out);
+    else
+      std::fill_n(result + row * out, out, 0.f);
+  }
+  const kernels::RowProduct product{.src = x.data<float>().data(),
+                                    .weight = plain.data<float>().data(),
+                                    .dst = result,
+                                    .m = rows,
+                                    .k = in,
+                                    .src_stride = in,
+                                    .weight_stride = out,
+                                    .dst_stride = out};
+  out < kShort ? add_by_terms(product, out) : add_by_columns(product, out);
+  run_steps(spec.steps, operands, dst);
+}
 
 std::optional<StepTail> PackedMatMul::Impl::tail_of(const MatMulSignature& wanted) const {
   const auto tail = step_tail(spec.steps);
@@ -108,14 +188,19 @@ Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operand
   shape[shape.rank() - 1] = out_features();
   Tensor dst = Tensor::empty(shape, x.dtype());
   if (dst.numel() == 0) return dst;
+  for (const Tensor& operand : operands)
+    require(takes(x, operand), "matmul: operand {} {} does not fit the result {} {}",
+            operand.dtype(), operand.shape(), x.dtype(), shape);
+  if (impl_->suits_rows(dst)) {
+    impl_->run_rows(x.contiguous(), operands, dst);
+    return dst;
+  }
 
   MatMulSignature wanted{dst.numel() / out_features(), x.dtype(), {}};
   std::vector<Tensor> dense{x.contiguous()};
   std::vector<backend::Argument> arguments{{Slot::src, dense[0].raw()}, {Slot::dst, dst.raw()}};
   if (impl_->spec.bias) arguments.push_back({Slot::bias, impl_->spec.bias->raw()});
   for (const Tensor& operand : operands) {
-    require(takes(x, operand), "matmul: operand {} {} does not fit the result {} {}",
-            operand.dtype(), operand.shape(), x.dtype(), shape);
     wanted.full_operands.push_back(operand.rank() != 1 || shape.rank() == 1);
   }
   const auto tail = impl_->tail_of(wanted);
