@@ -11,7 +11,7 @@ namespace {
 // clang-format off
 constexpr std::string_view kElementwise[] = {
     "Abs", "Add", "Cast", "Ceil", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
-    "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "Pow",
+    "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow",
     "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Silu", "Softplus", "Softsign", "Sqrt", "Sub",
     "Sum", "Swish", "Tanh", "Where"};
 // clang-format on

@@ -50,7 +50,8 @@ Tensor prelu(const Tensor& x, const Tensor& slope) {
     } else {
       using Wide = Compute<T>;
       dst = zip_elements<T, T, T>(x, slope, [](Wide value, Wide factor) {
-        return value < 0 ? times(factor, value) : value;
+        const Wide scaled = times(factor, value);  // at once, without a branch
+        return value < 0 ? scaled : value;
       });
     }
   });

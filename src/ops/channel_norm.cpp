@@ -59,19 +59,64 @@ Tensor map_planes(const Tensor& x, std::int64_t planes, const Body& body) {
 }
 
 /// The sum of `value(element)`, in several chains so that it is compiled to vectors.
-template <class T, class Value>
+template <class Sum, class T, class Value>
 double sum_of(const T* values, std::int64_t size, const Value& value) {
-  constexpr std::int64_t kChains = 8;
-  double chains[kChains] = {};
+  constexpr std::int64_t kChains = 16;
+  Sum chains[kChains] = {};
   std::int64_t i = 0;
   for (; i + kChains <= size; i += kChains) {
-    for (std::int64_t j = 0; j < kChains; ++j)
-      chains[j] += value(static_cast<double>(values[i + j]));
+    for (std::int64_t j = 0; j < kChains; ++j) chains[j] += value(values[i + j]);
   }
-  for (; i < size; ++i) chains[0] += value(static_cast<double>(values[i]));
+  for (; i < size; ++i) chains[0] += value(values[i]);
   double total = 0;
-  for (const double chain : chains) total += chain;
+  for (const Sum chain : chains) total += static_cast<double>(chain);
   return total;
+}
+
+/// For each plane of `size` elements the sum of `value(plane, element)`, by pieces that threads
+/// share, each summed in the dtype of Sum.
+template <class Sum, class T, class Value>
+std::vector<double> sums_of(const T* src, std::int64_t planes, std::int64_t size,
+                            const Value& value) {
+  constexpr std::int64_t kPiece = 1024;
+  const std::int64_t pieces = (size + kPiece - 1) / kPiece;
+  std::vector<double> parts(static_cast<std::size_t>(planes * pieces));
+  parallel_for(planes * pieces, grain_of(std::min(kPiece, size)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const std::int64_t plane = i / pieces;
+                   const std::int64_t first = i % pieces * kPiece;
+                   parts[static_cast<std::size_t>(i)] =
+                       sum_of<Sum>(src + plane * size + first, std::min(kPiece, size - first),
+                                   [&](T element) { return value(plane, element); });
+                 }
+               });
+  std::vector<double> sums(static_cast<std::size_t>(planes));
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    sums[i / static_cast<std::size_t>(pieces)] += parts[i];
+  return sums;
+}
+
+/// Of each plane the mean, and 1 / sqrt(variance + epsilon).
+struct Moments {
+  std::vector<double> means, factors;
+};
+
+template <class T>
+Moments moments_of(const T* src, std::int64_t planes, std::int64_t size, float epsilon) {
+  const auto count = static_cast<double>(size);
+  Moments found;
+  // In f64: a mean may be far larger than what elements are from it.
+  found.means = sums_of<double>(
+      src, planes, size, [](std::int64_t, T element) { return static_cast<double>(element); });
+  for (double& mean : found.means) mean /= count;
+  found.factors = sums_of<T>(src, planes, size, [&](std::int64_t plane, T element) {
+    const T apart = element - static_cast<T>(found.means[static_cast<std::size_t>(plane)]);
+    return apart * apart;
+  });
+  for (double& factor : found.factors)
+    factor = 1 / std::sqrt(factor / count + static_cast<double>(epsilon));
+  return found;
 }
 
 }  // namespace
@@ -104,25 +149,29 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const std::optional<Tens
           groups, x.dim(1));
   const auto scales = of_channels("group_norm", "scale", scale, x, 1.0);
   const auto shifts = of_channels("group_norm", "shift", shift, x, 0.0);
+  if (x.numel() == 0) return Tensor::empty(x.shape(), x.dtype());
   const std::int64_t channels = x.dim(1) / groups;
-  return map_planes(
-      x, x.dim(0) * groups, [&](const auto* src, auto* dst, std::int64_t size, std::int64_t plane) {
-        using T = std::remove_reference_t<decltype(*dst)>;
-        const auto count = static_cast<double>(size);
-        const double mean = sum_of(src, size, [](double value) { return value; }) / count;
-        const double variance =
-            sum_of(src, size, [=](double v) { return (v - mean) * (v - mean); }) / count;
-        const double factor = 1 / std::sqrt(variance + static_cast<double>(epsilon));
-        const std::int64_t places = size / channels;
-        for (std::int64_t c = 0; c < channels; ++c) {
-          const auto channel = static_cast<std::size_t>(plane % groups * channels + c);
-          const T scaled = static_cast<T>(factor * scales[channel]);
-          const T center = static_cast<T>(mean);
-          const T offset = static_cast<T>(shifts[channel]);
-          for (std::int64_t i = c * places; i < (c + 1) * places; ++i)
-            dst[i] = (src[i] - center) * scaled + offset;
-        }
-      });
+  const std::int64_t planes = x.dim(0) * groups;
+  const Tensor src = x.cast(wide_of(x.dtype())).contiguous();
+  Moments moments;
+  visit_floating("group_norm", src.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_floating_point_v<T>)
+      moments = moments_of(src.data<T>().data(), planes, x.numel() / planes, epsilon);
+  });
+  const Tensor normed =
+      map_planes(src, planes * channels,
+                 [&](const auto* from, auto* dst, std::int64_t size, std::int64_t row) {
+                   using T = std::remove_reference_t<decltype(*dst)>;
+                   const auto plane = static_cast<std::size_t>(row / channels);
+                   const auto channel = static_cast<std::size_t>(row % x.dim(1));
+                   const T scaled = static_cast<T>(moments.factors[plane] * scales[channel]);
+                   const T center = static_cast<T>(moments.means[plane]);
+                   const T offset = static_cast<T>(shifts[channel]);
+                   for (std::int64_t i = 0; i < size; ++i)
+                     dst[i] = (from[i] - center) * scaled + offset;
+                 });
+  return normed.cast(x.dtype());
 }
 
 Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& scale,
