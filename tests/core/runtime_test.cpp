@@ -15,20 +15,20 @@ using namespace quern;
 
 TEST_CASE("threads are those asked for, or one for each CPU") {
   const RuntimeGuard guard;
-  configure({.threads = 3});
+  reconfigure({.threads = 3});
   CHECK(thread_count() == 3);
   CHECK(runtime_info().threads == 3);
   CHECK(runtime_options().threads == 3);
-  configure({});
+  reconfigure({});
   CHECK(thread_count() >= 1);
 }
 
 TEST_CASE("settings that make no sense are refused, and change nothing") {
   const RuntimeGuard guard;
-  configure({.threads = 3});
-  CHECK(code_of([] { configure({.threads = -1}); }) == ErrorCode::invalid_argument);
-  CHECK(code_of([] { configure({.threads = 1 << 30}); }) == ErrorCode::invalid_argument);
-  CHECK(code_of([] { configure({.memory_limit = -1}); }) == ErrorCode::invalid_argument);
+  reconfigure({.threads = 3});
+  CHECK(code_of([] { reconfigure({.threads = -1}); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([] { reconfigure({.threads = 1 << 30}); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([] { reconfigure({.memory_limit = -1}); }) == ErrorCode::invalid_argument);
   CHECK(thread_count() == 3);
 }
 
@@ -36,7 +36,7 @@ TEST_CASE("memory beyond the limit is refused, and what is freed counts no more"
   const RuntimeGuard guard;
   constexpr std::int64_t kMore = 1 << 20;
   const std::int64_t before = runtime_info().memory_in_use;
-  configure({.memory_limit = before + kMore});
+  reconfigure({.memory_limit = before + kMore});
   {
     const Tensor half = Tensor::empty({kMore / 2}, DType::u8);
     CHECK(runtime_info().memory_in_use == before + kMore / 2);
@@ -56,12 +56,12 @@ TEST_CASE("sizes that no memory has are refused, whatever is in use") {
 TEST_CASE("messages reach the log sink, and none once it is gone") {
   const RuntimeGuard guard;
   std::vector<std::string> messages;
-  configure({.log = [&](LogLevel level, std::string_view message) {
+  reconfigure({.log = [&](LogLevel level, std::string_view message) {
     messages.push_back((level == LogLevel::warning ? "warning: " : "") + std::string(message));
   }});
   log(LogLevel::warning, "one");
   log(LogLevel::info, "two");
-  configure({});
+  reconfigure({});
   log(LogLevel::info, "three");
   CHECK(messages == std::vector<std::string>{"warning: one", "two"});
 }

@@ -6,6 +6,7 @@
 #include "quern/llm.h"
 #include "quern/runtime.h"
 #include "support/error_code.h"
+#include "support/runtime_guard.h"
 #include "support/temporary_folder.h"
 #include "support/test_data.h"
 
@@ -128,8 +129,8 @@ TEST_CASE("inspect describes a file without loading it") {
 
 TEST_CASE("a memory limit fails a request, not the process, and is lifted again") {
   const auto model = llm::Model::load("examples/models/storyteller-q8_0.gguf");
-  configure({.memory_limit = runtime_info().memory_in_use + 4096});
+  reconfigure({.memory_limit = runtime_info().memory_in_use + 4096});
   CHECK(code_of([&] { model.generate("Once upon a time"); }) == ErrorCode::out_of_memory);
-  configure({});
+  reconfigure({});
   CHECK(model.generate("Once upon a time", {.max_tokens = 3}).tokens.size() == 3);
 }

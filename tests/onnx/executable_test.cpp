@@ -38,7 +38,7 @@ TEST_CASE("later runs with known shapes give the first one's results and take no
   executable.run(input, state);
   // Room for what is given out, and for nothing else.
   const auto result = static_cast<std::int64_t>(3 * 5 * sizeof(float));
-  configure({.memory_limit = buffer_bytes_in_use() + result});
+  reconfigure({.memory_limit = buffer_bytes_in_use() + result});
   const auto third = executable.run(input, state);
   CHECK(std::ranges::equal(first[0].tensor().data<float>(), third[0].tensor().data<float>()));
   CHECK(
@@ -278,7 +278,7 @@ TEST_CASE("the number of threads changes results by rounding at most") {
   const Executable executable(maker.graph, 4);
   const RuntimeGuard guard;
   const auto run = [&](int threads) {
-    configure({.threads = threads});
+    reconfigure({.threads = threads});
     RunState state;
     const std::vector<Value> input{wavy({2, 5, 67, 61})};
     return executable.run(input, state)[0].tensor().contiguous();

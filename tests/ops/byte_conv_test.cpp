@@ -245,9 +245,9 @@ TEST_CASE("the places that windows see count against the memory limit") {
   const ByteConv conv(bytes({1, 1, 1, 2}, DType::i8, 1), zero, {.pads_end = {0, kPlaces}});
   const Tensor x = bytes({1, 1, 1, 2}, DType::u8, 2);
   const auto run = [&] { conv(x, 0, Layout::contiguous); };
-  configure({.memory_limit = runtime_info().memory_in_use + 2 * kPlaces * 8});
+  reconfigure({.memory_limit = runtime_info().memory_in_use + 2 * kPlaces * 8});
   CHECK(code_of(run) == ErrorCode::out_of_memory);
-  configure({.memory_limit = runtime_info().memory_in_use + 4 * kPlaces * 8});
+  reconfigure({.memory_limit = runtime_info().memory_in_use + 4 * kPlaces * 8});
   run();
 }
 

@@ -4,6 +4,12 @@
 
 namespace quern {
 
+/// `configure`, under the ISA cap that the tests run with.
+inline void reconfigure(RuntimeOptions options) {
+  options.max_isa = runtime_options().max_isa;
+  configure(options);
+}
+
 /// Puts the process's settings back at the end of a test.
 class RuntimeGuard {
  public:

@@ -37,4 +37,10 @@ inline double tolerance(DType dtype, std::int64_t terms = 1) {
   return 2 * unit_roundoff(dtype) + computed * (kFunctionRoundings + 4 * std::sqrt(length));
 }
 
+/// The terms of a sum whose error is that of an exponential of sums of `terms` terms, the largest
+/// of them of `size`: an exponential's relative error is its exponent's absolute one.
+inline std::int64_t exponential_terms(std::int64_t terms, double size) {
+  return static_cast<std::int64_t>(static_cast<double>(terms) * std::max(size * size, 1.0));
+}
+
 }  // namespace quern
