@@ -81,7 +81,119 @@ class WhisperEncoder(torch.nn.Module):
         return self.model(input_features)[0]
 
 
+class DeepLab(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        make = torchvision.models.segmentation.deeplabv3_resnet50
+        self.model = make(weights=None, weights_backbone=None, aux_loss=False)
+
+    def forward(self, x):
+        return self.model(x)["out"]
+
+
+class SeparatorBlock(torch.nn.Module):
+    """A block of Conv-TasNet (Luo and Mesgarani, 2019)."""
+
+    def __init__(self, ins, hidden, dilation):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv1d(ins, hidden, 1),
+            torch.nn.PReLU(),
+            torch.nn.GroupNorm(1, hidden),
+            torch.nn.Conv1d(hidden, hidden, 3, padding=dilation, dilation=dilation, groups=hidden),
+            torch.nn.PReLU(),
+            torch.nn.GroupNorm(1, hidden),
+        )
+        self.residual = torch.nn.Conv1d(hidden, ins, 1)
+        self.skip = torch.nn.Conv1d(hidden, ins, 1)
+
+    def forward(self, x):
+        y = self.layers(x)
+        return x + self.residual(y), self.skip(y)
+
+
+class ConvTasNet(torch.nn.Module):
+    """Two speakers of one second at 8 kHz."""
+
+    def __init__(self, filters=256, length=20, ins=128, hidden=256):
+        super().__init__()
+        self.encoder = torch.nn.Conv1d(1, filters, length, length // 2, bias=False)
+        self.norm = torch.nn.GroupNorm(1, filters)
+        self.bottleneck = torch.nn.Conv1d(filters, ins, 1)
+        blocks = [SeparatorBlock(ins, hidden, 2**i) for _ in range(2) for i in range(8)]
+        self.blocks = torch.nn.ModuleList(blocks)
+        self.mask = torch.nn.Sequential(
+            torch.nn.PReLU(), torch.nn.Conv1d(ins, 2 * filters, 1), torch.nn.Sigmoid()
+        )
+        self.decoder = torch.nn.ConvTranspose1d(filters, 1, length, length // 2, bias=False)
+
+    def forward(self, x):
+        encoded = self.encoder(x)
+        y = self.bottleneck(self.norm(encoded))
+        total = 0
+        for block in self.blocks:
+            y, skip = block(y)
+            total = total + skip
+        first, second = self.mask(total).chunk(2, 1)
+        return torch.cat([self.decoder(encoded * first), self.decoder(encoded * second)], 1)
+
+
+class LstmTagger(torch.nn.Module):
+    def __init__(self, width=256):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(10000, 128)
+        self.lstm = torch.nn.LSTM(128, width, 2, bidirectional=True)
+        self.tags = torch.nn.Linear(2 * width, 20)
+
+    def forward(self, ids):
+        return self.tags(self.lstm(self.embedding(ids))[0])
+
+
+class Gpt2Step(torch.nn.Module):
+    """One token after 128 that are in the cache."""
+
+    layers, heads, width, past = 6, 6, 384, 128
+
+    def __init__(self):
+        super().__init__()
+        config = transformers.GPT2Config(
+            n_layer=self.layers,
+            n_head=self.heads,
+            n_embd=self.width,
+            vocab_size=8192,
+            attn_implementation="eager",
+        )
+        self.model = transformers.GPT2LMHeadModel(config)
+
+    @classmethod
+    def inputs(cls):
+        past = (1, cls.heads, cls.past, cls.width // cls.heads)
+        caches = {f"past_{i}": torch.randn(past) for i in range(2 * cls.layers)}
+        return {"ids": torch.randint(0, 8192, (1, 1)), **caches}
+
+    def forward(self, ids, *past):
+        x = self.model.transformer.wte(ids) + self.model.transformer.wpe.weight[self.past]
+        present = []
+        for block, key, value in zip(self.model.transformer.h, past[::2], past[1::2]):
+            qkv = block.attn.c_attn(block.ln_1(x)).split(self.width, 2)
+            q, k, v = (y.reshape(1, -1, self.heads, key.shape[3]).transpose(1, 2) for y in qkv)
+            key, value = torch.cat([key, k], 2), torch.cat([value, v], 2)
+            scores = torch.softmax(q @ key.transpose(2, 3) / key.shape[3] ** 0.5, 3)
+            y = (scores @ value).transpose(1, 2).reshape(x.shape)
+            x = x + block.attn.c_proj(y)
+            x = x + block.mlp(block.ln_2(x))
+            present += [key, value]
+        return self.model.lm_head(self.model.transformer.ln_f(x)), *present
+
+
 MODELS = {
+    "resnet18": (torchvision.models.resnet18, image_input()),
+    "convnext_tiny": (torchvision.models.convnext_tiny, image_input()),
+    "swin_t": (torchvision.models.swin_t, image_input()),
+    "deeplabv3": (DeepLab, image_input(256)),
+    "conv_tasnet": (ConvTasNet, {"x": torch.randn(1, 1, 8000)}),
+    "lstm_tagger": (LstmTagger, {"ids": torch.randint(0, 10000, (64, 1))}),
+    "gpt2_step": (Gpt2Step, Gpt2Step.inputs()),
     "resnet50": (torchvision.models.resnet50, image_input()),
     "mobilenet_v2": (torchvision.models.mobilenet_v2, image_input()),
     "efficientnet_b0": (torchvision.models.efficientnet_b0, image_input()),
@@ -117,7 +229,7 @@ def main():
             tuple(inputs.values()),
             str(unfinished),
             input_names=list(inputs),
-            output_names=["y"],
+            output_names=["y"],  # and the others as they come
             opset_version=17,
             dynamo=False,
         )

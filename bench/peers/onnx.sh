@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # Time of ONNX models against ONNX Runtime's, in turns, on 2 threads at batch 1; their outputs are compared first.
 #
-#   bench/peers/onnx.sh [ROUNDS] [MODEL...]    default: 3 rounds over every model of make_onnx.py
+#   bench/peers/onnx.sh [--isa NAME] [ROUNDS] [MODEL...]    default: 3 rounds over every model of make_onnx.py
+#
+# --isa caps our side's instruction set (avx2); the peer has none to cap, and takes all that the CPU has.
 #
 # Rows "MODEL f32, s", "MODEL bf16, s" (against ONNX Runtime's f32), "MODEL load, s" and "MODEL peak, MB" in
 # build/bench/onnx.json; "MODEL, s" of the models in int8, which make_int8.py names. A peak is that of the process, the
 # peer's less what its interpreter holds before it loads ONNX Runtime. Rows "MODEL newest, s" are against the newest ONNX
-# Runtime that npm has, where there is npm (installed in build/bench/npm).
+# Runtime that npm has, where there is npm (installed in build/bench/npm). A model whose output differs from the peer's
+# is named, its row left out, and the exit code 1.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 peers_or_skip
+capped=()
+if [ "${1:-}" = --isa ]; then capped=(--isa "${2:?}"); shift 2; fi
 rounds=${1:-3}
 shift || true
 names=("$@")
@@ -17,13 +22,15 @@ names=("$@")
 repeats_of() {
   case $1 in
     resnet50*) echo 21 ;;
-    mobilenet* | efficientnet* | shufflenet* | detector) echo 101 ;;
+    resnet18 | conv_tasnet) echo 41 ;;
+    mobilenet* | efficientnet* | shufflenet* | detector | lstm_tagger) echo 101 ;;
+    gpt2_step) echo 301 ;;
     *) echo 9 ;;
   esac
 }
 given=${QUERN_TEST_DATA:-$root/../shared}/onnx/models
 if [ ${#names[@]} = 0 ]; then
-  names=(resnet50 mobilenet_v2 efficientnet_b0 bert_base vit_b_16 detector whisper_tiny_encoder
+  names=(resnet18 convnext_tiny swin_t deeplabv3 conv_tasnet lstm_tagger gpt2_step resnet50 mobilenet_v2 efficientnet_b0 bert_base vit_b_16 detector whisper_tiny_encoder
     mobilenet_v2_int8 shufflenet_v2_int8 resnet50_int8)
 fi
 describe_cpu
@@ -50,7 +57,7 @@ run_quern() {
     file=${file##*/}
     inputs+=(--input "$(basename "${file#"$name".}" .npy)=$models/$file")
   done
-  "${ahead[@]}" "$quern" run "$models/$name.onnx" "${inputs[@]}" --threads 2 --repeat "$(repeats_of "$name")" --json --output "$output" "$@"
+  "${ahead[@]}" "$quern" run "$models/$name.onnx" "${inputs[@]}" --threads 2 --repeat "$(repeats_of "$name")" --json --output "$output" "${capped[@]}" "$@"
 }
 
 run_peer() {
@@ -70,7 +77,7 @@ sample_newest() {
   [ -e "$npm/node_modules/onnxruntime-node" ] || return 0
   newest=$(NODE_PATH=$npm/node_modules "${ahead[@]}" \
     node "$root/bench/peers/onnx_runtime_node.js" "$models/$1.onnx" "$(repeats_of "$1")" "$models/peer_output/y.npy")
-  check "$1" "$2" "$3"
+  check "$1" "$2" "$3" || return 0
   sample "$1 newest, s" quern "$4"
   sample "$1 newest, s" peer "$(seconds "$(field median_ms <<<"$newest")")"
 }
@@ -78,11 +85,15 @@ sample_newest() {
 seconds() { awk "BEGIN { print $1 / 1000 }"; }
 megabytes() { awk "BEGIN { print $1 / 1e6 }"; }
 
-# check MODEL LIMIT PRECISION: fails where the outputs differ by more than LIMIT of their range.
+# check MODEL LIMIT PRECISION: fails, and says so, where the outputs differ by more than LIMIT of their range.
+differing=()
 check() {
   local error
-  error=$(in_peers python3 /mnt/quern/bench/peers/compare_npy.py /mnt/models/quern_output/y.npy /mnt/models/peer_output/y.npy "$2") ||
-    { echo "$1 $3: output differs by $error of its range" >&2; exit 1; }
+  if error=$(in_peers python3 /mnt/quern/bench/peers/compare_npy.py /mnt/models/quern_output/y.npy /mnt/models/peer_output/y.npy "$2" 2>&1); then
+    return 0
+  fi
+  differing+=("$1 $3: output differs by $error of its range")
+  return 1
 }
 
 mkdir -p "$models/peer_output"
@@ -91,7 +102,7 @@ for ((round = 0; round < rounds; ++round)); do
     peer=$(run_peer "$name")
     if [[ $name = *_int8 ]]; then
       ours=$(run_quern "$name" "$models/quern_output")
-      check "$name" 0.05 int8  # a sum that rounds the other way is one step of the result's scale
+      check "$name" 0.05 int8 || continue  # a sum that rounds the other way is one step of the result's scale
       sample "$name, s" quern "$(seconds "$(field median_ms <<<"$ours")")"
       sample "$name, s" peer "$(seconds "$(field median_ms <<<"$peer")")"
       sample_newest "$name" 0.05 int8 "$(seconds "$(field median_ms <<<"$ours")")"
@@ -101,7 +112,7 @@ for ((round = 0; round < rounds; ++round)); do
       limit=1e-4 option=()
       if [ "$precision" = bf16 ]; then limit=0.05 option=(--bf16); fi
       ours=$(run_quern "$name" "$models/quern_output" "${option[@]}")
-      check "$name" "$limit" "$precision"
+      check "$name" "$limit" "$precision" || continue
       sample "$name $precision, s" quern "$(seconds "$(field median_ms <<<"$ours")")"
       sample "$name $precision, s" peer "$(seconds "$(field median_ms <<<"$peer")")"
       if [ "$precision" = f32 ]; then
@@ -117,3 +128,7 @@ done
 version_in() { sed -nE 's/.*"version": *"([^"]+)".*/\1/p' <<<"$1"; }
 echo "ONNX Runtime $(version_in "$peer"); of npm: $(version_in "${newest:-}")"
 report "$root/build/bench/onnx.json"
+if [ ${#differing[@]} != 0 ]; then
+  printf '%s\n' "${differing[@]}" | sort | uniq -c >&2
+  exit 1
+fi

@@ -35,6 +35,7 @@ struct RunArguments {
   bool json = false;
   int repeat = 1;
   int threads = 0;
+  Isa max_isa = Isa::automatic;
 };
 
 /// Values that a model of the declared type can take: floats in [-1, 1), small integers.
@@ -157,7 +158,7 @@ void run(const RunArguments& arguments) {
   const auto milliseconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   };
-  configure_runtime(arguments.threads);
+  configure_runtime(arguments.threads, arguments.max_isa);
   const auto load_start = Clock::now();
   const auto model = onnx::Model::load(
       arguments.model, {.precision = arguments.bf16 ? onnx::Precision::bf16 : onnx::Precision::f32,
@@ -244,6 +245,14 @@ void add_run(CLI::App& app) {
   command->add_flag("--json", arguments->json, "Print times as JSON, and no outputs");
   command->add_option("--threads", arguments->threads, "Threads; 0: one for each CPU")
       ->capture_default_str();
+  const std::map<std::string, Isa> instruction_sets{{"baseline", Isa::baseline},
+                                                    {"avx2", Isa::avx2},
+                                                    {"avx512", Isa::avx512},
+                                                    {"avx512_vnni", Isa::avx512_vnni},
+                                                    {"avx512_bf16", Isa::avx512_bf16}};
+  command->add_option("--isa", arguments->max_isa, "The newest instruction set to use")
+      ->transform(CLI::CheckedTransformer(instruction_sets))
+      ->option_text("NAME");
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -54,14 +54,14 @@ std::string human_count(double count) {
   return scaled(count, 1000, std::array<const char*, 5>{"", " K", " M", " B", " T"});
 }
 
-void configure_runtime(int threads) {
+void configure_runtime(int threads, Isa max_isa) {
   configure({.threads = threads,
              .memory_limit = 0,
              .log =
                  [](LogLevel level, std::string_view message) {
                    if (level == LogLevel::warning) std::cerr << "quern: " << message << "\n";
                  },
-             .max_isa = Isa::automatic});
+             .max_isa = max_isa});
 }
 
 std::int64_t resident_bytes() {

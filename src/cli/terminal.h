@@ -18,8 +18,8 @@ std::string human_bytes(double bytes);
 /// "1.10 B", "260 K".
 std::string human_count(double count);
 
-/// Sets the process's thread count and sends the library's warnings to stderr.
-void configure_runtime(int threads);
+/// Sets the process's thread count and ISA cap, and sends the library's warnings to stderr.
+void configure_runtime(int threads, Isa max_isa = Isa::automatic);
 
 /// Resident memory of this process in bytes; 0 where the system does not say.
 std::int64_t resident_bytes();
