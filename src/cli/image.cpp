@@ -77,7 +77,7 @@ bool is_image(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension().string();
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::string_view kExtensions[] = {".png", ".jpg",  ".jpeg", ".bmp", ".pgm", ".ppm",
+  constexpr std::string_view kExtensions[] = {".png", ".jpg",  ".jpeg", ".bmp",  ".pgm", ".ppm",
                                               ".pnm", ".webp", ".tif",  ".tiff", ".jp2", ".j2k"};
   return std::ranges::count(kExtensions, extension) > 0;
 }

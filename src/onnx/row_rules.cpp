@@ -13,7 +13,10 @@ const RowState* RowStates::find(ValueId id) const {
   return found == states_.end() ? nullptr : &found->second;
 }
 
-const std::optional<std::vector<std::int64_t>>& RowStates::dims(ValueId id) const {
+std::optional<std::vector<std::int64_t>> RowStates::dims(ValueId id) const {
+  if (id == kAbsent) return {};
+  if (const Tensor* tensor = graph_.constant(id))
+    return std::vector<std::int64_t>(tensor->shape().begin(), tensor->shape().end());
   return graph_.value(id).dims;
 }
 
@@ -45,7 +48,7 @@ class RowRule {
   std::size_t count() const { return node.operator_inputs; }
   /// -1 where the rank is not known.
   int rank(std::size_t index) const {
-    const auto& dims = states.dims(node.input(index));
+    const auto dims = states.dims(node.input(index));
     return dims ? static_cast<int>(dims->size()) : -1;
   }
   bool all_fixed_from(std::size_t first) const {
@@ -84,14 +87,14 @@ class RowRule {
 using Follow = bool (*)(const RowRule&);
 
 /// The result is as input 0; the others do not depend on rows.
-bool like_first(const RowRule& rule) {
+bool follow_like_first(const RowRule& rule) {
   return rule.has_rows(0) && rule.all_fixed_from(1) && rule.gives(rule.in(0));
 }
 
 /// Whether a value that does not depend on rows is the same for all of them: it has no places
 /// along the axis that is `from_end` from the last.
 bool broadcasts_over_rows(const RowRule& rule, std::size_t index, int from_end) {
-  const auto& dims = rule.states.dims(rule.node.input(index));
+  const auto dims = rule.states.dims(rule.node.input(index));
   if (!dims) return false;
   const int rank = static_cast<int>(dims->size());
   return rank < from_end || (*dims)[static_cast<std::size_t>(rank - from_end)] == 1;
@@ -121,14 +124,14 @@ std::optional<RowState> broadcast_rows(const RowRule& rule, std::size_t first, s
   return RowState::along(rank - from_end, is_exact);
 }
 
-bool broadcasting(const RowRule& rule) {
+bool follow_broadcasting(const RowRule& rule) {
   const auto state = broadcast_rows(rule, 0, rule.count());
   return state && rule.gives(*state);
 }
 
 // ---- Products and windows ----
 
-bool matmul(const RowRule& rule) {
+bool follow_matmul(const RowRule& rule) {
   if (!rule.all_fixed_from(2)) return false;
   const int a = rule.rank(0);
   const int b = rule.rank(1);
@@ -143,7 +146,7 @@ bool matmul(const RowRule& rule) {
   return state && rule.gives(*state);
 }
 
-bool gemm(const RowRule& rule) {
+bool follow_gemm(const RowRule& rule) {
   const int rows = rule.attribute("transA", 0) != 0 ? 1 : 0;
   if (!rule.has_rows(0) || rule.axis() != rows || !rule.all_fixed_from(1)) return false;
   if (rule.node.has_input(2) && !broadcasts_over_rows(rule, 2, 2)) return false;
@@ -151,36 +154,38 @@ bool gemm(const RowRule& rule) {
 }
 
 /// [rows, ...], each computed alone.
-bool each_image(const RowRule& rule) {
+bool follow_each_image(const RowRule& rule) {
   return rule.axis() == 0 && rule.rank(0) >= 2 && rule.all_fixed_from(1) && rule.gives(rule.in(0));
 }
 
 /// Indices of the second result count over all rows.
-bool max_pool(const RowRule& rule) { return !rule.node.has_output(1) && each_image(rule); }
+bool follow_max_pool(const RowRule& rule) {
+  return !rule.node.has_output(1) && follow_each_image(rule);
+}
 
-bool batch_norm(const RowRule& rule) {
+bool follow_batch_norm(const RowRule& rule) {
   const bool is_training = rule.attribute("training_mode", 0) != 0 ||
                            rule.node.outputs.size() > 1 ||
                            (rule.node.opset < 7 && rule.attribute("is_test", 0) == 0);
-  return !is_training && each_image(rule);
+  return !is_training && follow_each_image(rule);
 }
 
 /// Mode and ratio may come from inputs; in training it draws random numbers.
-bool dropout(const RowRule& rule) {
+bool follow_dropout(const RowRule& rule) {
   const ValueId training = rule.node.input(2);
   const bool is_inference = training == kAbsent && rule.node.opset >= 7;
   return is_inference && rule.has_rows(0) && rule.all_fixed_from(1) && rule.gives(rule.in(0));
 }
 
-bool quantize(const RowRule& rule) {
+bool follow_quantize(const RowRule& rule) {
   const int scale = rule.rank(1);
   const int axis = rule.resolved(rule.attribute("axis", 1));
   const bool is_one =
       scale == 0 || (scale == 1 && rule.states.dims(rule.node.input(1))->front() == 1);
-  return (is_one || (scale == 1 && axis >= 0 && axis != rule.axis())) && like_first(rule);
+  return (is_one || (scale == 1 && axis >= 0 && axis != rule.axis())) && follow_like_first(rule);
 }
 
-bool resize(const RowRule& rule) {
+bool follow_resize(const RowRule& rule) {
   const std::size_t place = rule.node.opset >= 11 ? 2 : 1;
   const Tensor* scales = rule.states.graph().constant(rule.node.input(place));
   if (scales == nullptr || scales->dtype() != DType::f32 || rule.node.has_input(3) ||
@@ -190,11 +195,11 @@ bool resize(const RowRule& rule) {
     return false;
   const Tensor numbers = scales->contiguous();
   return rule.has_rows(0) && numbers.data<float>()[static_cast<std::size_t>(rule.axis())] == 1.f &&
-         like_first(rule);
+         follow_like_first(rule);
 }
 
 /// The batch is axis 1 of [steps, batch, ...], or 0 with layout 1.
-bool recurrent(const RowRule& rule) {
+bool follow_recurrent(const RowRule& rule) {
   const int batch = rule.attribute("layout", 0) != 0 ? 0 : 1;
   constexpr std::size_t kLengths = 4;
   constexpr std::size_t kFirstState = 5;
@@ -218,26 +223,26 @@ bool recurrent(const RowRule& rule) {
 
 /// Every place along the axis `axis` (`fallback` where it is not given) is used for each other.
 template <std::int64_t fallback>
-bool along_axis(const RowRule& rule) {
+bool follow_along_axis(const RowRule& rule) {
   const int axis = rule.resolved(rule.attribute("axis", fallback));
-  return axis >= 0 && axis != rule.axis() && like_first(rule);
+  return axis >= 0 && axis != rule.axis() && follow_like_first(rule);
 }
 
 /// All axes from `axis` on are.
 template <std::int64_t fallback>
-bool from_axis(const RowRule& rule) {
+bool follow_from_axis(const RowRule& rule) {
   const int axis = rule.resolved(rule.attribute("axis", fallback));
-  return axis >= 0 && rule.axis() < axis && like_first(rule);
+  return axis >= 0 && rule.axis() < axis && follow_like_first(rule);
 }
 
-bool softmax(const RowRule& rule) {
-  return rule.node.opset >= 13 ? along_axis<-1>(rule) : from_axis<1>(rule);
+bool follow_softmax(const RowRule& rule) {
+  return rule.node.opset >= 13 ? follow_along_axis<-1>(rule) : follow_from_axis<1>(rule);
 }
 
-bool cumulative(const RowRule& rule) {
+bool follow_cumulative(const RowRule& rule) {
   const auto axis = rule.states.ints(rule.node.input(1));
   return axis && axis->size() == 1 && rule.resolved(axis->front()) >= 0 &&
-         rule.resolved(axis->front()) != rule.axis() && like_first(rule);
+         rule.resolved(axis->front()) != rule.axis() && follow_like_first(rule);
 }
 
 /// Rows where `axes` go away, or stay with size 1.
@@ -253,18 +258,19 @@ bool reduced(const RowRule& rule, const Ints& axes) {
   return rule.gives_rows(rule.axis() - (keeps ? 0 : before), rule.in(0).is_exact);
 }
 
-bool reduce(const RowRule& rule) {
+bool follow_reduce(const RowRule& rule) {
   const auto axes = rule.axes(1);
   if (!axes) return false;
-  if (axes->empty()) return rule.attribute("noop_with_empty_axes", 0) != 0 && like_first(rule);
+  if (axes->empty())
+    return rule.attribute("noop_with_empty_axes", 0) != 0 && follow_like_first(rule);
   return reduced(rule, *axes);
 }
 
-bool arg_reduce(const RowRule& rule) { return reduced(rule, {rule.attribute("axis", 0)}); }
+bool follow_arg_reduce(const RowRule& rule) { return reduced(rule, {rule.attribute("axis", 0)}); }
 
 // ---- Moving elements ----
 
-bool transpose(const RowRule& rule) {
+bool follow_transpose(const RowRule& rule) {
   const Ints order = rule.node.attributes.ints("perm");
   if (!rule.has_rows(0) || rule.rank(0) < 0) return false;
   if (order.empty()) return rule.gives_rows(rule.rank(0) - 1 - rule.axis(), rule.in(0).is_exact);
@@ -273,7 +279,7 @@ bool transpose(const RowRule& rule) {
          rule.gives_rows(static_cast<int>(place - order.begin()), rule.in(0).is_exact);
 }
 
-bool squeeze(const RowRule& rule) {
+bool follow_squeeze(const RowRule& rule) {
   const auto axes = rule.axes(1);
   if (!axes || axes->empty() || !rule.has_rows(0)) return false;
   int before = 0;
@@ -285,7 +291,7 @@ bool squeeze(const RowRule& rule) {
   return rule.gives_rows(rule.axis() - before, rule.in(0).is_exact);
 }
 
-bool unsqueeze(const RowRule& rule) {
+bool follow_unsqueeze(const RowRule& rule) {
   const auto axes = rule.axes(1);
   if (!axes || !rule.has_rows(0)) return false;
   Ints places;
@@ -300,12 +306,14 @@ bool unsqueeze(const RowRule& rule) {
   return rule.gives_rows(axis, rule.in(0).is_exact);
 }
 
-bool flatten(const RowRule& rule) {
-  const int axis = rule.resolved(rule.attribute("axis", 1), 1);
-  return rule.axis() == 0 && axis >= 1 && rule.gives_rows(0, rule.in(0).is_exact && axis == 1);
+bool follow_flatten(const RowRule& rule) {
+  const std::int64_t given = rule.attribute("axis", 1);
+  const std::int64_t axis = given < 0 ? given + rule.rank(0) : given;
+  return rule.axis() == 0 && rule.rank(0) > 0 && axis >= 1 &&
+         rule.gives_rows(0, rule.in(0).is_exact && axis == 1);
 }
 
-bool concat(const RowRule& rule) {
+bool follow_concat(const RowRule& rule) {
   const int axis = rule.resolved(rule.attribute("axis", 1));
   if (axis < 0 || axis == rule.axis()) return false;
   for (std::size_t i = 0; i < rule.count(); ++i) {
@@ -314,7 +322,7 @@ bool concat(const RowRule& rule) {
   return rule.has_rows(0) && rule.gives(rule.in(0));
 }
 
-bool slice(const RowRule& rule) {
+bool follow_slice(const RowRule& rule) {
   const bool by_attributes = rule.node.opset < 10;
   const auto axes = by_attributes ? std::optional(rule.node.attributes.ints("axes"))
                                   : rule.states.ints(rule.node.input(3));
@@ -322,10 +330,10 @@ bool slice(const RowRule& rule) {
   const bool touches = std::ranges::any_of(*axes, [&](std::int64_t given) {
     return rule.resolved(given) < 0 || rule.resolved(given) == rule.axis();
   });
-  return !touches && like_first(rule);
+  return !touches && follow_like_first(rule);
 }
 
-bool gather(const RowRule& rule) {
+bool follow_gather(const RowRule& rule) {
   const int axis = rule.resolved(rule.attribute("axis", 0));
   const int indices = rule.rank(1);
   if (axis < 0 || indices < 0) return false;
@@ -336,28 +344,30 @@ bool gather(const RowRule& rule) {
                          rule.in(0).is_exact);
 }
 
-bool one_hot(const RowRule& rule) {
+bool follow_one_hot(const RowRule& rule) {
   const int place = rule.resolved(rule.attribute("axis", -1), 1);
   if (place < 0 || !rule.has_rows(0) || !rule.all_fixed_from(1)) return false;
   return rule.gives_rows(rule.axis() < place ? rule.axis() : rule.axis() + 1, rule.in(0).is_exact);
 }
 
-bool tile(const RowRule& rule) {
+bool follow_tile(const RowRule& rule) {
   const auto repeats = rule.states.ints(rule.node.input(1));
   return repeats && rule.has_rows(0) && std::ssize(*repeats) > rule.axis() &&
-         (*repeats)[static_cast<std::size_t>(rule.axis())] == 1 && like_first(rule);
+         (*repeats)[static_cast<std::size_t>(rule.axis())] == 1 && follow_like_first(rule);
 }
 
-bool pad(const RowRule& rule) {
+bool follow_pad(const RowRule& rule) {
   if (rule.node.has_input(3) || !rule.has_rows(0)) return false;
   const auto pads = rule.node.opset < 11 ? std::optional(rule.node.attributes.ints("pads"))
                                          : rule.states.ints(rule.node.input(1));
   if (!pads || std::ssize(*pads) != 2 * rule.rank(0)) return false;
   const auto axis = static_cast<std::size_t>(rule.axis());
-  return (*pads)[axis] == 0 && (*pads)[axis + pads->size() / 2] == 0 && like_first(rule);
+  return (*pads)[axis] == 0 && (*pads)[axis + pads->size() / 2] == 0 && follow_like_first(rule);
 }
 
-bool trilu(const RowRule& rule) { return rule.axis() < rule.rank(0) - 2 && like_first(rule); }
+bool follow_trilu(const RowRule& rule) {
+  return rule.axis() < rule.rank(0) - 2 && follow_like_first(rule);
+}
 
 // ---- Shapes ----
 
@@ -372,7 +382,7 @@ std::optional<std::vector<RowSize>> sizes_of(const RowRule& rule, std::size_t in
     for (const std::int64_t number : *ints) sizes.push_back({false, number});
     return sizes;
   }
-  const auto& dims = rule.states.dims(rule.node.input(index));
+  const auto dims = rule.states.dims(rule.node.input(index));
   constexpr std::int64_t kMost = 64;
   if (!dims || dims->size() > 1) return {};
   const std::int64_t length = dims->empty() ? 1 : dims->front();
@@ -390,8 +400,8 @@ bool gives_sizes(const RowRule& rule, std::vector<RowSize> sizes) {
   return rule.gives(state);
 }
 
-bool shape(const RowRule& rule) {
-  const auto& dims = rule.states.dims(rule.node.input(0));
+bool follow_shape(const RowRule& rule) {
+  const auto dims = rule.states.dims(rule.node.input(0));
   if (!dims || !rule.has_rows(0) || !rule.in(0).is_exact) return false;
   const auto rank = static_cast<std::int64_t>(dims->size());
   const auto clamped = [&](std::int64_t at) {
@@ -457,12 +467,12 @@ int place_of_count(const std::vector<RowSize>& sizes) {
   return static_cast<int>(std::ranges::find_if(sizes, &RowSize::is_count) - sizes.begin());
 }
 
-bool constant_of_shape(const RowRule& rule) {
+bool follow_constant_of_shape(const RowRule& rule) {
   const auto sizes = sizes_of(rule, 0);
   return sizes && place_of_count(*sizes) >= 0 && rule.gives_rows(place_of_count(*sizes), true);
 }
 
-bool expand(const RowRule& rule) {
+bool follow_expand(const RowRule& rule) {
   const auto sizes = sizes_of(rule, 1);
   const int rank = rule.rank(0);
   if (!sizes || rank < 0) return false;
@@ -495,10 +505,10 @@ std::int64_t product(std::span<const std::int64_t> numbers) {
 
 /// Rows are blocks side by side: they stay so where the first axis alone takes what there is of
 /// them, and the others have sizes of their own.
-bool reshape(const RowRule& rule) {
+bool follow_reshape(const RowRule& rule) {
   if (rule.axis() != 0 || rule.node.opset < 5) return false;
   const auto sizes = sizes_of(rule, 1);
-  const auto& dims = rule.states.dims(rule.node.input(0));
+  const auto dims = rule.states.dims(rule.node.input(0));
   if (!sizes || sizes->empty() || !dims || rule.attribute("allowzero", 0) != 0) return false;
   Ints rest;
   for (std::size_t i = 1; i < sizes->size(); ++i) {
@@ -526,59 +536,59 @@ struct RowOperators {
   std::string_view domain = "";
 };
 
-constexpr RowOperators kRules[] = {
-    {like_first,
+constexpr RowOperators kRowRules[] = {
+    {follow_like_first,
      " Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Elu Erf Exp "
      "Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal "
      "Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh "
      "ThresholdedRelu "},
-    {broadcasting,
+    {follow_broadcasting,
      " Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less "
      "LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor "},
-    {broadcasting, " BiasGelu FastGelu QuickGelu ", "com.microsoft"},
-    {matmul, " MatMul "},
-    {gemm, " Gemm "},
-    {each_image,
+    {follow_broadcasting, " BiasGelu FastGelu QuickGelu ", "com.microsoft"},
+    {follow_matmul, " MatMul "},
+    {follow_gemm, " Gemm "},
+    {follow_each_image,
      " AveragePool Conv ConvTranspose DepthToSpace GlobalAveragePool GlobalLpPool GlobalMaxPool "
      "GroupNormalization InstanceNormalization LRN LpPool SpaceToDepth "},
-    {each_image,
+    {follow_each_image,
      " Binarizer Imputer LinearClassifier LinearRegressor Normalizer Scaler SVMClassifier "
      "SVMRegressor TreeEnsembleClassifier TreeEnsembleRegressor ",
      "ai.onnx.ml"},
-    {max_pool, " MaxPool "},
-    {batch_norm, " BatchNormalization "},
-    {dropout, " Dropout "},
-    {quantize, " DequantizeLinear QuantizeLinear "},
-    {resize, " Resize Upsample "},
-    {recurrent, " GRU LSTM RNN "},
-    {softmax, " Hardmax LogSoftmax Softmax "},
-    {along_axis<-1>, " LpNormalization TopK "},
-    {along_axis<0>, " Split "},
-    {from_axis<-1>, " LayerNormalization RMSNormalization "},
-    {cumulative, " CumProd CumSum "},
-    {reduce,
+    {follow_max_pool, " MaxPool "},
+    {follow_batch_norm, " BatchNormalization "},
+    {follow_dropout, " Dropout "},
+    {follow_quantize, " DequantizeLinear QuantizeLinear "},
+    {follow_resize, " Resize Upsample "},
+    {follow_recurrent, " GRU LSTM RNN "},
+    {follow_softmax, " Hardmax LogSoftmax Softmax "},
+    {follow_along_axis<-1>, " LpNormalization TopK "},
+    {follow_along_axis<0>, " Split "},
+    {follow_from_axis<-1>, " LayerNormalization RMSNormalization "},
+    {follow_cumulative, " CumProd CumSum "},
+    {follow_reduce,
      " ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
      "ReduceSum ReduceSumSquare "},
-    {arg_reduce, " ArgMax ArgMin "},
-    {transpose, " Transpose "},
-    {squeeze, " Squeeze "},
-    {unsqueeze, " Unsqueeze "},
-    {flatten, " Flatten "},
-    {concat, " Concat "},
-    {slice, " Slice "},
-    {gather, " Gather "},
-    {one_hot, " OneHot "},
-    {tile, " Tile "},
-    {pad, " Pad "},
-    {trilu, " Trilu "},
-    {shape, " Shape "},
-    {constant_of_shape, " ConstantOfShape "},
-    {expand, " Expand "},
-    {reshape, " Reshape "},
+    {follow_arg_reduce, " ArgMax ArgMin "},
+    {follow_transpose, " Transpose "},
+    {follow_squeeze, " Squeeze "},
+    {follow_unsqueeze, " Unsqueeze "},
+    {follow_flatten, " Flatten "},
+    {follow_concat, " Concat "},
+    {follow_slice, " Slice "},
+    {follow_gather, " Gather "},
+    {follow_one_hot, " OneHot "},
+    {follow_tile, " Tile "},
+    {follow_pad, " Pad "},
+    {follow_trilu, " Trilu "},
+    {follow_shape, " Shape "},
+    {follow_constant_of_shape, " ConstantOfShape "},
+    {follow_expand, " Expand "},
+    {follow_reshape, " Reshape "},
 };
 
 Follow rule_of(const Node& node) {
-  for (const RowOperators& rule : kRules) {
+  for (const RowOperators& rule : kRowRules) {
     const std::size_t at = rule.names.find(" " + node.op_type + " ");
     if (rule.domain == node.domain && at != std::string_view::npos) return rule.follow;
   }
@@ -610,9 +620,10 @@ bool follow_rows(const Node& node, RowStates& states) {
   const bool has_sizes =
       std::ranges::any_of(node.inputs, [&](ValueId id) { return !states.find(id)->sizes.empty(); });
   const Follow follow = rule_of(node);
-  const bool takes_sizes = follow == reshape || follow == expand || follow == constant_of_shape;
+  const bool takes_sizes =
+      follow == follow_reshape || follow == follow_expand || follow == follow_constant_of_shape;
   if (has_sizes && !(takes_sizes && states.find(node.inputs[0])->sizes.empty()) &&
-      follow != constant_of_shape)
+      follow != follow_constant_of_shape)
     return size_numbers(rule);
   return follow != nullptr && follow(rule);
 }

@@ -44,7 +44,7 @@ class RowStates {
 
   const Graph& graph() const { return graph_; }
   /// Nothing where not even the rank is known.
-  const std::optional<std::vector<std::int64_t>>& dims(ValueId id) const;
+  std::optional<std::vector<std::int64_t>> dims(ValueId id) const;
   /// Elements of a constant of integers; nothing where it is none.
   std::optional<std::vector<std::int64_t>> ints(ValueId id) const;
 

@@ -6,7 +6,7 @@
 #include "quern/runtime.h"
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  quern::configure({.memory_limit = std::int64_t{64} << 20});
+  quern::configure({.threads = 1, .memory_limit = std::int64_t{64} << 20});
   return 0;
 }
 

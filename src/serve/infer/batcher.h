@@ -15,8 +15,8 @@
 namespace quern::serve {
 
 /// Runs an ONNX model for many callers. Where the first axis of every input and output is dynamic
-/// and of one name, and rows along it are independent (BatchOptions), requests whose other axes agree are run as one, along that axis; else each is
-/// run alone, in its caller's thread.
+/// and of one name, and rows along it are independent (BatchOptions), requests whose other axes
+/// agree are run as one, along that axis; else each is run alone, in its caller's thread.
 ///
 /// Safe to use from several threads at once.
 class Batcher {
