@@ -78,7 +78,9 @@ bool is_read(const std::string& name) {
 
 TEST_CASE("every kind of file of every format decodes to the bytes that Pillow gives") {
   std::size_t read = 0;
-  for (const auto& [key, want] : read_npz("tests/data/image_formats.npz")) {
+  for (const auto& entry : read_npz("tests/data/image_formats.npz")) {
+    const std::string& key = entry.first;
+    const Tensor& want = entry.second;
     const std::size_t slash = key.find('/');
     const std::string name = key.substr(0, slash);
     CAPTURE(key);
