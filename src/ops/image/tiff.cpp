@@ -97,6 +97,19 @@ std::int64_t bytes_at_once(TIFF* tiff, std::uint32_t samples) {
   return static_cast<std::int64_t>(bytes) * samples;
 }
 
+/// Each strip or tile must lie in the file: libtiff takes one that does not for blank.
+void check_parts(TIFF* tiff, std::uint64_t size) {
+  const std::uint32_t count =
+      TIFFIsTiled(tiff) != 0 ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint64_t offset = TIFFGetStrileOffset(tiff, i);
+    const std::uint64_t bytes = TIFFGetStrileByteCount(tiff, i);
+    if (bytes == 0 || offset > size || bytes > size - offset)
+      fail(ErrorCode::corrupt_file, "decode_image: {}: strip or tile {} of {} is not in the file",
+           kTiff, i, count);
+  }
+}
+
 /// `stored` with its first row at the top and its first column at the left.
 Tensor upright(const Tensor& stored, std::uint32_t orientation) {
   const auto reversed = [](const Tensor& t, int axis) {
@@ -153,6 +166,7 @@ Tensor decode_tiff(FileBytes bytes) {
   if (samples == 0 || samples > kMostSamples)
     refuse(ErrorCode::unsupported, kTiff, "more than 8 channels");
   const std::int64_t at_once = bytes_at_once(tiff, samples);
+  check_parts(tiff, bytes.size());
   const std::uint32_t orientation = tag(tiff, TIFFTAG_ORIENTATION);
   TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
   const bool has_alpha = take_alpha(tiff);
