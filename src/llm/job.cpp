@@ -13,6 +13,17 @@ double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
+/// Of the stops, those that no text has: special tokens give none.
+std::vector<TokenId> special_stops(const Tokenizer* tokenizer, std::span<const std::string> stops) {
+  std::vector<TokenId> ids;
+  if (tokenizer == nullptr) return ids;
+  for (const std::string& stop : stops) {
+    const auto id = tokenizer->find(stop);
+    if (id && tokenizer->is_special(*id)) ids.push_back(*id);
+  }
+  return ids;
+}
+
 }  // namespace
 
 void check_tokens(std::span<const TokenId> ids, std::int64_t vocab_size) {
@@ -34,6 +45,7 @@ Job::Job(const Generator& generator, std::vector<TokenId> prompt, const Generate
     : tokenizer_(generator.tokenizer),
       context_length_(generator.context_length),
       options_(options),
+      special_stops_(special_stops(generator.tokenizer, options.stop)),
       tokens_(std::move(prompt)),
       sequence_(generator.pool),
       sampler_(options),
@@ -41,6 +53,9 @@ Job::Job(const Generator& generator, std::vector<TokenId> prompt, const Generate
       made_(Clock::now()) {
   check_options(options);
   check_tokens(tokens_, generator.decoder.config().vocab_size);
+  for (const LogitBias& biased : options.logit_bias) {
+    check_tokens({&biased.token, 1}, generator.decoder.config().vocab_size);
+  }
   require(!tokens_.empty(), "generate: the prompt is empty");
   require(std::ssize(tokens_) <= context_length_,
           "generate: the prompt has {} tokens, the context {}", tokens_.size(), context_length_);
@@ -107,6 +122,7 @@ Reply Job::take_reply() {
 }
 
 bool Job::ends_answer(TokenId token) const {
+  if (std::ranges::count(special_stops_, token) > 0) return true;
   if (options_.ignore_stop_tokens || tokenizer_ == nullptr) return false;
   return std::ranges::count(tokenizer_->stop_tokens(), token) > 0;
 }

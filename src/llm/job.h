@@ -77,6 +77,7 @@ class Job {
   const Tokenizer* tokenizer_;
   std::int64_t context_length_;
   GenerateOptions options_;
+  std::vector<TokenId> special_stops_;
   std::vector<TokenId> tokens_;
   KvSequence sequence_;
   Sampler sampler_;

@@ -24,6 +24,11 @@ void check_options(const GenerateOptions& options) {
                                       std::pair("presence_penalty", options.presence_penalty)}) {
     require(penalty >= -2.f && penalty <= 2.f, "generate: {} {} is not in [-2, 2]", name, penalty);
   }
+  for (const auto& [token, bias] : options.logit_bias) {
+    require(bias < std::numeric_limits<float>::infinity(),
+            "generate: the logit_bias of token {}, {}, is not a number below infinity", token,
+            bias);
+  }
   const int alternatives = options.logprobs.value_or(0);
   require(alternatives >= 0 && alternatives <= 20, "generate: logprobs {} is not in [0, 20]",
           alternatives);
@@ -44,6 +49,9 @@ Choice Sampler::choose(std::span<float> logits) {
 }
 
 TokenId Sampler::choose_token(std::span<float> logits) {
+  for (const auto& [token, bias] : options_.logit_bias) {
+    logits[static_cast<std::size_t>(token)] += bias;
+  }
   penalise(logits);
   if (options_.temperature == 0.f) {
     return static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -123,6 +125,36 @@ TEST_CASE("options and tokens out of range are refused") {
   CHECK(code_of([&] {
           storyteller().logits(Tensor::zeros({1, 2}));
         }) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a logit's bias bans a token, or all but demands it") {
+  const auto plain =
+      storyteller().generate("Once upon a time", {.max_tokens = 8, .temperature = 0});
+  const TokenId first = plain.tokens.front();
+  llm::GenerateOptions options{.max_tokens = 8, .temperature = 0.f, .logit_bias = {{first, -100}}};
+  const auto banned = storyteller().generate("Once upon a time", options);
+  CHECK(std::ranges::count(banned.tokens, first) == 0);
+  options.temperature = 1;
+  options.logit_bias = {{first, 200}};
+  const auto demanded = storyteller().generate("Once upon a time", options);
+  CHECK(std::ranges::count(demanded.tokens, first) == 8);
+  options.logit_bias = {{first, std::numeric_limits<float>::quiet_NaN()}};
+  CHECK(code_of([&] { storyteller().generate("Once", options); }) == ErrorCode::invalid_argument);
+  options.logit_bias = {{1024, 1}};
+  CHECK(code_of([&] { storyteller().generate("Once", options); }) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a special token is a stop by its text, though no text shows it") {
+  const Tokenizer& tokenizer = storyteller().tokenizer();
+  const TokenId end = tokenizer.find("<|endoftext|>").value();
+  llm::GenerateOptions options{.max_tokens = 8, .temperature = 0.f, .logit_bias = {{end, 200}}};
+  options.ignore_stop_tokens = true;
+  CHECK(storyteller().generate("Once", options).tokens == std::vector<TokenId>(8, end));
+  options.stop = {"<|endoftext|>"};
+  const auto stopped = storyteller().generate("Once", options);
+  CHECK(stopped.finish_reason == llm::FinishReason::stop);
+  CHECK(stopped.text.empty());
+  CHECK(stopped.tokens.empty());
 }
 
 TEST_CASE("many threads share one model, each with the answer it would get alone") {

@@ -19,6 +19,13 @@ enum class Flow { keep_going, stop };
 
 namespace quern::llm {
 
+/// What is added to a token's logit before all else: below 0 it comes less often, at -infinity
+/// never.
+struct LogitBias {
+  TokenId token = 0;
+  float bias = 0;
+};
+
 struct GenerateOptions {
   std::int64_t max_tokens = 256;
   float temperature = 0.8f;  ///< 0: always the likeliest token
@@ -32,8 +39,11 @@ struct GenerateOptions {
   float presence_penalty =
       0.f;                 ///< taken from the logits of tokens that the answer has, in [-2, 2]
   std::uint64_t seed = 0;  ///< equal seeds give equal texts, alone or with Accuracy::exact
-  std::vector<std::string> stop = {};  ///< texts that end the answer; not part of it
-  bool ignore_stop_tokens = false;     ///< go on after an end-of-text token
+  std::vector<LogitBias> logit_bias = {};  ///< a token that occurs twice gets both
+  /// Texts that end the answer, and are not part of it. One that is a special token's is that
+  /// token.
+  std::vector<std::string> stop = {};
+  bool ignore_stop_tokens = false;  ///< go on after an end-of-text token
   /// Reports the logprob of each token of the answer, with those of so many of the likeliest
   /// tokens there, in [0, 20]; none: no logprobs.
   std::optional<int> logprobs = {};
