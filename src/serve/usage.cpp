@@ -2,11 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <tuple>
+#include <utility>
+
 #include "serve/error.h"
 #include "serve/plans.h"
 
 namespace quern::serve {
 namespace {
+
+// Columns of the query for lines.
+constexpr int kQuantity = 6;
+constexpr int kAccount = 9;
+constexpr int kPrice = 10;
 
 Prices read_prices(const Row& row, int first_column) {
   return {row.integer(first_column), row.integer(first_column + 1), row.integer(first_column + 2)};
@@ -23,7 +32,7 @@ std::string date_text(std::int64_t day) {
 }
 
 UsageLine read_line(const Row& row, bool by_day) {
-  const Quantity quantity = read_quantity(row, 6);
+  const Quantity quantity = read_quantity(row, kQuantity);
   UsageLine line;
   if (by_day) line.day = date_text(row.integer(0));
   line.name = row.text(1);
@@ -32,9 +41,11 @@ UsageLine read_line(const Row& row, bool by_day) {
   line.calls = quantity.calls;
   line.prompt_tokens = quantity.prompt_tokens;
   line.completion_tokens = quantity.completion_tokens;
-  line.amount = to_micros(cost(line.prices, quantity));
   return line;
 }
+
+/// What makes lines of several days one line of an invoice.
+using LineKey = std::tuple<std::int64_t, std::string, std::int64_t>;
 
 }  // namespace
 
@@ -67,19 +78,30 @@ std::chrono::year_month parse_month(std::string_view text) {
 std::vector<UsageLine> usage_lines(Database& database, DayRange days,
                                    const std::optional<KeyFilter>& filter, bool by_day) {
   std::vector<UsageLine> lines;
+  std::map<LineKey, Quantity> totals;
   const std::int64_t everyone = filter ? 0 : 1;
   const KeyFilter wanted = filter.value_or(KeyFilter{});
   database.query(
       "SELECT CASE ?1 WHEN 1 THEN u.day ELSE 0 END AS of_day, coalesce(a.name, ''), u.model, "
       "  p.input_per_million, p.output_per_million, p.per_thousand_calls, "
-      "  sum(u.calls), sum(u.prompt_tokens), sum(u.completion_tokens) "
+      "  sum(u.calls), sum(u.prompt_tokens), sum(u.completion_tokens), u.account, u.price "
       "FROM usage u JOIN prices p ON p.id = u.price LEFT JOIN accounts a ON a.id = u.account "
       "WHERE u.day >= ?2 AND u.day < ?3 AND (?4 OR u.account = ?5) AND ?6 IN ('', u.key) "
       "GROUP BY of_day, u.account, u.model, u.price "
       "ORDER BY of_day, a.name, u.model, p.input_per_million, p.output_per_million, "
       "  p.per_thousand_calls",
       {std::int64_t{by_day}, days.first, days.end, everyone, wanted.account, wanted.key},
-      [&](const Row& row) { lines.push_back(read_line(row, by_day)); });
+      [&](const Row& row) {
+        UsageLine line = read_line(row, by_day);
+        Quantity& total = totals[{row.integer(kAccount), line.model, row.integer(kPrice)}];
+        const std::int64_t before = to_micros(cost(line.prices, total));
+        const Quantity quantity = read_quantity(row, kQuantity);
+        total.calls += quantity.calls;
+        total.prompt_tokens += quantity.prompt_tokens;
+        total.completion_tokens += quantity.completion_tokens;
+        line.amount = to_micros(cost(line.prices, total)) - before;
+        lines.push_back(std::move(line));
+      });
   return lines;
 }
 

@@ -22,8 +22,9 @@ DayRange days_of(std::chrono::year_month month) noexcept;
 std::chrono::year_month month_of(TimePoint time) noexcept;
 
 /// Usage in some days, added up by account, model and price, and where `by_day` by day: of all, or
-/// of what a filter names. In order of day, account, model and price. Sums are exact; the amount of
-/// a line is rounded once.
+/// of what a filter names. In order of day, account, model and price. Sums are exact, and
+/// rounded in one way: the amount of a line without days is its sum, rounded once, and that of a
+/// day is what the day adds to that, so that the days of some range add up to its lines.
 std::vector<UsageLine> usage_lines(Database& database, DayRange days,
                                    const std::optional<KeyFilter>& filter, bool by_day);
 

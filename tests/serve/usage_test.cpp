@@ -81,6 +81,30 @@ TEST_CASE("an invoice has a line for each account, model and price, whose amount
   CHECK(invoice.total.amount == 752'000 + 0 + 151'000);
 }
 
+TEST_CASE("what the days of a month cost adds up to its invoice") {
+  Books books;
+  Accounts accounts(books.config);
+  const Caller acme = books.caller(accounts.create("acme", "pro"));
+  const Caller zoe = books.caller(accounts.create("zoe", "pro"));
+  const Prices third{333'333, 0, 0};
+  for (unsigned day = 1; day <= 30; ++day) {  // each day's cost is a fraction of a micro-unit
+    books.record(acme, "small", at(2026, 11, day), 1, 0, third);
+    books.record(acme, "big", at(2026, 11, day), 5, 0, third);
+    books.record(zoe, "small", at(2026, 11, day), 4, day % 3, third);
+  }
+  const Invoice invoice = accounts.invoice(2026y / November);
+  REQUIRE(invoice.lines.size() == 3);
+  CHECK(invoice.total.amount == 50 + 10 + 40);
+  for (const UsageLine& line : invoice.lines) {
+    std::int64_t amount = 0;
+    for (const UsageLine& day : accounts.daily(2026y / November)) {
+      CHECK(day.amount >= 0);
+      if (day.name == line.name && day.model == line.model) amount += day.amount;
+    }
+    CHECK(amount == line.amount);
+  }
+}
+
 TEST_CASE("months and days are those of UTC, leap years included") {
   Books books;
   Accounts accounts(books.config);
