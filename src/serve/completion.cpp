@@ -254,6 +254,17 @@ void allow_prompt(Exchange& exchange, const LanguageModel& model, std::size_t by
       exchange.caller, {.model = model.name, .prompt_tokens = least, .completion_tokens = 1}));
 }
 
+std::string token_text(const Tokenizer& tokenizer, TokenId token) {
+  return tokenizer.is_special(token) ? tokenizer.decode({&token, 1}, /*keep_special=*/true)
+                                     : tokenizer.piece(token);
+}
+
+Json bytes_of(std::string_view text) {
+  Json bytes = Json::array();
+  for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
+  return bytes;
+}
+
 void complete(Exchange& exchange, Completion completion, CompletionFormat& format) {
   const bool stream = completion.stream;
   Run run(exchange, std::move(completion), format);

@@ -41,6 +41,11 @@ class CompletionFormat {
   virtual Json whole(std::size_t choice, const llm::Reply& reply, std::string_view reason) = 0;
 };
 
+/// A token's text, of a special one too: logprobs tell of tokens that no text shows.
+std::string token_text(const Tokenizer& tokenizer, TokenId token);
+/// An array of the bytes of a text.
+Json bytes_of(std::string_view text);
+
 /// The model that a request's "model" names, if the caller may use it. Throws: ApiError.
 std::shared_ptr<LanguageModel> find_model(Exchange& exchange, Members& members);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <random>
 
@@ -14,32 +15,69 @@ constexpr std::size_t kMaxStops = 16;
 constexpr std::size_t kMaxStopBytes = 1024;
 
 std::vector<std::string> read_stop(Members& members) {
-  const Json* stop = members.find("stop");
+  const JsonView* stop = members.find("stop");
   if (stop == nullptr) return {};
   std::vector<std::string> result;
-  for (const Json& text : stop->is_array() ? *stop : Json::array({*stop})) {
+  const auto read = [&](JsonView text) {
     if (!text.is_string()) members.wrong_type("stop", "a string or an array of strings");
-    result.push_back(text.get<std::string>());
+    if (result.size() == kMaxStops) {
+      throw bad_member("stop", fmt::format("stop: at most {} strings", kMaxStops));
+    }
+    result.push_back(text.string());
     if (result.back().empty() || result.back().size() > kMaxStopBytes) {
       throw bad_member("stop", fmt::format("stop: a string has 1 to {} bytes", kMaxStopBytes));
     }
+  };
+  if (stop->is_array()) {
+    for (const auto& [unnamed, text] : *stop) read(text);
+  } else {
+    read(*stop);
   }
-  if (result.size() > kMaxStops) {
-    throw bad_member("stop", fmt::format("stop: at most {} strings", kMaxStops));
+  return result;
+}
+
+/// By tokens, which JSON writes as strings.
+std::vector<llm::LogitBias> read_logit_bias(Members& members, std::int64_t vocab_size) {
+  constexpr double kMost = 100;
+  const JsonView* biases = members.find("logit_bias");
+  if (biases == nullptr) return {};
+  if (!biases->is_object()) members.wrong_type("logit_bias", "an object of numbers by tokens");
+  std::vector<llm::LogitBias> result;
+  for (const auto& [name, value] : *biases) {
+    const std::string_view digits = name.text().substr(1, name.text().size() - 2);
+    TokenId token = -1;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), token);
+    if (error != std::errc{} || end != digits.data() + digits.size() || token < 0 ||
+        token >= vocab_size) {
+      throw bad_member("logit_bias", fmt::format("logit_bias: \"{}\" is no token within [0, {})",
+                                                 digits.substr(0, 20), vocab_size));
+    }
+    const double bias = value.is_number() ? value.number() : std::numeric_limits<double>::max();
+    if (!(bias >= -kMost && bias <= kMost)) {
+      throw bad_member("logit_bias", fmt::format("logit_bias: that of {} is no number within "
+                                                 "[{}, {}]",
+                                                 token, -kMost, kMost));
+    }
+    result.push_back({token, static_cast<float>(bias)});
+  }
+  std::ranges::sort(result, {}, &llm::LogitBias::token);
+  const auto twice = std::ranges::adjacent_find(result, {}, &llm::LogitBias::token);
+  if (twice != result.end()) {
+    throw bad_member("logit_bias", fmt::format("logit_bias: {} occurs twice", twice->token));
   }
   return result;
 }
 
 void read_stream(Members& members, Completion& completion) {
   completion.stream = members.boolean("stream").value_or(false);
-  const Json* options = members.find("stream_options");
+  const JsonView* options = members.find("stream_options");
   if (options == nullptr) return;
   if (!completion.stream) {
     throw bad_member("stream_options", "stream_options: only where stream is true");
   }
   Members inner(*options, "stream_options.");
   completion.include_usage = inner.boolean("include_usage").value_or(false);
-  inner.only("include_obfuscation", false);
+  inner.only("include_obfuscation", {false});
   inner.no_others();
 }
 
@@ -93,7 +131,7 @@ void read_options(Exchange& exchange, Members& members, Completion& completion) 
   completion.n = members.integer("n", 1, kMaxChoices).value_or(1);
   options.max_tokens = read_max_tokens(exchange, members, completion);
   options.temperature = number("temperature", 0, 2, 1);
-  options.top_p = number("top_p", kLeast, 1, 1);
+  options.top_p = std::max(number("top_p", 0, 1, 1), static_cast<float>(kLeast));
   options.top_k = static_cast<int>(members.integer("top_k", 0, 1'000'000).value_or(0));
   options.min_p = number("min_p", 0, 1, 0);
   options.frequency_penalty = number("frequency_penalty", -2, 2, 0);
@@ -104,7 +142,8 @@ void read_options(Exchange& exchange, Members& members, Completion& completion) 
                                     std::numeric_limits<std::int64_t>::max());
   options.seed = seed ? static_cast<std::uint64_t>(*seed) : random_seed();
   options.ignore_stop_tokens = members.boolean("ignore_eos").value_or(false);
-  members.only("logit_bias", Json::object());
+  options.logit_bias =
+      read_logit_bias(members, completion.model->engine.model().tokenizer().vocab_size());
   ignore_bookkeeping(members);
 }
 

@@ -56,6 +56,7 @@ void read_model(ConfigObject& object, ModelConfig& model) {
 
 void read_limits(ConfigObject& object, RequestLimits& limits) {
   object.read("max_body_bytes", limits.max_body_bytes);
+  object.read("max_bodies_bytes", limits.max_bodies_bytes);
   object.read("max_header_bytes", limits.max_header_bytes);
   object.read("max_connections", limits.max_connections);
   object.read("max_queue", limits.max_queue);
@@ -116,8 +117,7 @@ void make_relative_to(const std::filesystem::path& folder, std::string& path) {
 }  // namespace
 
 Config Config::parse(std::string_view json, std::string_view name) {
-  const nlohmann::json parsed = ConfigObject::parse(json, name);
-  ConfigObject object(parsed, std::string(name), "");
+  ConfigObject object = ConfigObject::parse(json, name);
   Config config;
   read_config(object, config);
   try {

@@ -69,6 +69,7 @@ void check_models(const Config& config) {
 
 void check_limits(const RequestLimits& limits) {
   check_range("limits.max_body_bytes", limits.max_body_bytes, 1, 1 << 30);
+  check_range("limits.max_bodies_bytes", limits.max_bodies_bytes, 1, std::int64_t{1} << 40);
   check_range("limits.max_header_bytes", limits.max_header_bytes, 256, 1 << 20);
   check_range("limits.max_connections", limits.max_connections, 1, 65'536);
   check_range("limits.max_queue", limits.max_queue, 1, 1 << 20);

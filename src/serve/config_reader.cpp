@@ -4,93 +4,75 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 
 #include "serve/error.h"
 
 namespace quern::serve {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int kDeepest = 16;
+constexpr std::size_t kMostMembers = 65'536;
 constexpr std::size_t kLongestShown = 60;
 
-std::string shown(const Json& value) {
-  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  return text.size() <= kLongestShown ? text : text.substr(0, kLongestShown) + "...";
+std::string shown(JsonView value) {
+  const std::string_view text = value.text();
+  std::size_t size = kLongestShown;
+  if (text.size() <= size) return std::string(text);
+  while ((static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;  // within a character
+  return std::string(text.substr(0, size)) + "...";
 }
 
-/// Refuses while parsing what a parsed value no longer shows.
-class Guard {
- public:
-  explicit Guard(std::string_view file) : file_(file) {}
-
-  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    if (event == Json::parse_event_t::object_start) members_.emplace_back();
-    if (event == Json::parse_event_t::object_end) members_.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      require(members_.back().insert(name).second, "{}: \"{}\" occurs twice in one object", file_,
-              name);
-    }
-    require(depth <= kDeepest, "{}: more than {} levels of nesting", file_, kDeepest);
-    return true;
+JsonMembers members_in_file(JsonView json, std::string_view file, std::string_view path) {
+  require(json.is_object(), "{}: {}expected an object, got {}", file,
+          path.empty() ? "" : fmt::format("\"{}\": ", path), shown(json));
+  try {
+    return {json, kMostMembers};
+  } catch (const JsonError& error) {
+    fail(ErrorCode::invalid_argument, "{}: {}", file, error.what());
   }
-
- private:
-  std::string_view file_;
-  std::vector<std::set<std::string>> members_;
-};
+}
 
 }  // namespace
 
-Json ConfigObject::parse(std::string_view text, std::string_view name) {
+ConfigObject ConfigObject::parse(std::string_view text, std::string_view name) {
   try {
-    Json json = Json::parse(text, Guard(name));
-    require(json.is_object(), "{}: expected an object, got {}", name, shown(json));
-    return json;
-  } catch (const Json::exception& error) {
+    return {JsonView::parse(text, {.depth = kDeepest}), std::string(name), ""};
+  } catch (const JsonError& error) {
     fail(ErrorCode::invalid_argument, "{} is not JSON: {}", name, error.what());
   }
 }
 
-ConfigObject::ConfigObject(const Json& json, std::string file, std::string path)
-    : json_(&json), file_(std::move(file)), path_(std::move(path)) {
-  require(json.is_object(), "{}: \"{}\": expected an object, got {}", file_, path_, shown(json));
-}
+ConfigObject::ConfigObject(JsonView json, std::string file, std::string path)
+    : file_(std::move(file)), path_(std::move(path)), json_(members_in_file(json, file_, path_)) {}
 
 std::string ConfigObject::path_of(std::string_view name) const {
   return path_.empty() ? std::string(name) : path_ + "." + std::string(name);
 }
 
-const Json* ConfigObject::find(std::string_view name) {
+const JsonView* ConfigObject::find(std::string_view name) {
   known_.emplace_back(name);
-  const auto found = json_->find(std::string(name));
-  return found == json_->end() ? nullptr : &*found;
+  return json_.find(name);
 }
 
 void ConfigObject::fail_member(std::string_view name, std::string_view expected) const {
-  const auto found = json_->find(std::string(name));
+  const JsonView* found = json_.find(name);
   fail(ErrorCode::invalid_argument, "{}: \"{}\": expected {}, got {}", file_, path_of(name),
-       expected, found == json_->end() ? "nothing" : shown(*found));
+       expected, found == nullptr ? "nothing" : shown(*found));
 }
 
 void ConfigObject::read(std::string_view name, bool& value) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
   if (!json->is_boolean()) fail_member(name, "true or false");
-  value = json->get<bool>();
+  value = json->boolean();
 }
 
 void ConfigObject::read(std::string_view name, std::int64_t& value) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
-  constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  const bool fits = json->is_number_integer() &&
-                    (!json->is_number_unsigned() || json->get<std::uint64_t>() <= kLargest);
-  if (!fits) fail_member(name, "a whole number");
-  value = json->get<std::int64_t>();
+  const auto whole = json->integer<std::int64_t>();
+  if (!whole) fail_member(name, "a whole number");
+  value = *whole;
 }
 
 void ConfigObject::read(std::string_view name, int& value) {
@@ -103,28 +85,30 @@ void ConfigObject::read(std::string_view name, int& value) {
 }
 
 void ConfigObject::read(std::string_view name, std::string& value) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
   if (!json->is_string()) fail_member(name, "a string");
-  value = json->get<std::string>();
+  value = json->string();
 }
 
 void ConfigObject::read_required(std::string_view name, std::string& value) {
-  if (!json_->contains(std::string(name))) fail_member(name, "a string");
+  if (json_.find(name) == nullptr) fail_member(name, "a string");
   read(name, value);
 }
 
 void ConfigObject::read(std::string_view name, std::vector<std::string>& value) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
-  const bool strings =
-      json->is_array() && std::ranges::all_of(*json, [](const Json& j) { return j.is_string(); });
-  if (!strings) fail_member(name, "an array of strings");
-  value = json->get<std::vector<std::string>>();
+  if (!json->is_array()) fail_member(name, "an array of strings");
+  value.clear();
+  for (const auto& [unnamed, element] : *json) {
+    if (!element.is_string()) fail_member(name, "an array of strings");
+    value.push_back(element.string());
+  }
 }
 
 void ConfigObject::object(std::string_view name, const std::function<void(ConfigObject&)>& use) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
   ConfigObject below(*json, file_, path_of(name));
   use(below);
@@ -132,11 +116,12 @@ void ConfigObject::object(std::string_view name, const std::function<void(Config
 }
 
 void ConfigObject::objects(std::string_view name, const std::function<void(ConfigObject&)>& use) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
   if (!json->is_array()) fail_member(name, "an array of objects");
-  for (std::size_t i = 0; i < json->size(); ++i) {
-    ConfigObject below((*json)[i], file_, fmt::format("{}[{}]", path_of(name), i));
+  std::size_t i = 0;
+  for (const auto& [unnamed, element] : *json) {
+    ConfigObject below(element, file_, fmt::format("{}[{}]", path_of(name), i++));
     use(below);
     below.finish();
   }
@@ -144,18 +129,19 @@ void ConfigObject::objects(std::string_view name, const std::function<void(Confi
 
 void ConfigObject::named_objects(
     std::string_view name, const std::function<void(const std::string&, ConfigObject&)>& use) {
-  const Json* json = find(name);
+  const JsonView* json = find(name);
   if (json == nullptr) return;
   if (!json->is_object()) fail_member(name, "an object of objects by name");
-  for (const auto& [key, member] : json->items()) {
-    ConfigObject below(member, file_, path_of(name) + "." + key);
+  const std::string path = path_of(name);
+  for (const auto& [key, member] : members_in_file(*json, file_, path)) {
+    ConfigObject below(member, file_, path + "." + key);
     use(key, below);
     below.finish();
   }
 }
 
 void ConfigObject::finish() const {
-  for (const auto& [name, value] : json_->items()) {
+  for (const auto& [name, value] : json_) {
     require(std::ranges::find(known_, name) != known_.end(),
             "{}: \"{}\" is not known; what may stand there: {}", file_, path_of(name),
             fmt::join(known_, ", "));

@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "serve/json_view.h"
 
 namespace quern::serve {
 
@@ -16,11 +17,12 @@ namespace quern::serve {
 /// "plans.pro.priority": expected a whole number, got "high"`.
 class ConfigObject {
  public:
-  /// Parses the text of a whole file. Throws also for what is not JSON in UTF-8 with an object at
-  /// its top, a member that occurs twice, and more than 16 levels.
-  static nlohmann::json parse(std::string_view text, std::string_view name);
+  /// The object that the text of a whole file is; a view of the text. Throws also for what is not
+  /// JSON in UTF-8 with an object at its top, and more than 16 levels.
+  static ConfigObject parse(std::string_view text, std::string_view name);
 
-  ConfigObject(const nlohmann::json& json, std::string file, std::string path);
+  /// Throws also for a member that occurs twice, and more than 65,536 of them.
+  ConfigObject(JsonView json, std::string file, std::string path);
 
   void read(std::string_view name, bool& value);
   void read(std::string_view name, int& value);
@@ -41,12 +43,12 @@ class ConfigObject {
   [[noreturn]] void fail_member(std::string_view name, std::string_view expected) const;
 
  private:
-  const nlohmann::json* find(std::string_view name);
+  const JsonView* find(std::string_view name);
   std::string path_of(std::string_view name) const;
 
-  const nlohmann::json* json_;
   std::string file_;
   std::string path_;  ///< "" or "plans.pro"
+  JsonMembers json_;
   std::vector<std::string> known_;
 };
 

@@ -52,9 +52,12 @@ void allow_origin(const Service& service, const Request& request, Reply& reply) 
   if (origin.empty() || !is_allowed(service, origin)) return;
   reply.set_header("Access-Control-Allow-Origin", origin);
   reply.set_header("Vary", "Origin");
+  reply.set_header("Access-Control-Expose-Headers",
+                   "Inference-Header-Content-Length, Retry-After, X-Request-Id");
   if (request.method == "OPTIONS") {
     reply.set_header("Access-Control-Allow-Methods", "GET, POST");
-    reply.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type");
+    reply.set_header("Access-Control-Allow-Headers",
+                     "Authorization, Content-Type, Inference-Header-Content-Length");
     reply.set_header("Access-Control-Max-Age", "600");
     reply.send(204, "text/plain", "");
   }

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <cctype>
 #include <new>
 #include <optional>
 #include <random>
@@ -17,7 +17,7 @@ namespace quern::serve {
 namespace {
 
 constexpr int kClientLeft = 499;  // for a request that got no answer, as others count it
-constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kBearer = "bearer ";
 
 std::string new_id() {
   std::random_device device;
@@ -38,15 +38,24 @@ bool matches(std::string_view pattern, std::string_view path, std::string& name)
   return true;
 }
 
+/// The key of an Authorization header, whose scheme may be written in any case; none: empty.
+std::string_view bearer_key(std::string_view header) {
+  const bool bearer = std::ranges::equal(header.substr(0, kBearer.size()), kBearer, {}, [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  if (!bearer) return {};
+  return header.substr(std::min(header.find_first_not_of(' ', kBearer.size()), header.size()));
+}
+
 Caller authenticate(const Service& service, const Request& request) {
   if (!service.meter.asks_for_keys()) return {};
   const ApiError::Details details{.code = "invalid_api_key",
                                   .headers = {{"WWW-Authenticate", "Bearer"}}};
-  const std::string_view header = request.header("authorization");
-  if (!header.starts_with(kBearer)) {
+  const std::string_view key = bearer_key(request.header("authorization"));
+  if (key.empty()) {
     throw ApiError(401, "an API key is required: Authorization: Bearer KEY", details);
   }
-  auto caller = service.meter.authenticate(header.substr(kBearer.size()));
+  auto caller = service.meter.authenticate(key);
   if (!caller) throw ApiError(401, "the API key is not valid", details);
   return *std::move(caller);
 }
@@ -91,6 +100,22 @@ ApiError as_api_error(const Error& error) {
   }
 }
 
+/// Of a request whose body the transport does not take.
+ApiError as_api_error(const Rejection& rejection) {
+  if (rejection.status() < 500) return {rejection.status(), rejection.what(), {}};
+  return {rejection.status(),
+          rejection.what(),
+          {.type = "server_error", .code = "overloaded", .headers = {{"Retry-After", "1"}}}};
+}
+
+void check_encoding(const Request& request) {
+  const std::string_view encoding = request.header("content-encoding");
+  if (encoding.empty() || encoding == "identity") return;
+  throw ApiError(415,
+                 fmt::format("a body in the encoding \"{}\" is not taken: send it plain", encoding),
+                 {.code = "unsupported_encoding", .headers = {{"Accept-Encoding", "identity"}}});
+}
+
 void send(Reply& reply, const ApiError& error) {
   if (reply.begun()) return;  // the answer breaks off
   for (const auto& [name, value] : error.details().headers) reply.set_header(name, value);
@@ -105,12 +130,14 @@ void answer(Exchange& exchange, std::string_view& path) {
   path = route.path;
   if (route.needs_key) exchange.caller = authenticate(exchange.service, exchange.request);
   if (route.metered) require_allowed(exchange.service.meter.enter(exchange.caller));
+  check_encoding(exchange.request);
+  exchange.request.read_body();
   route.answer(exchange);
 }
 
 }  // namespace
 
-void route(Service& service, const Request& request, Reply& reply) {
+void route(Service& service, Request& request, Reply& reply) {
   Exchange exchange{service, request, reply, new_id()};
   reply.set_header("X-Request-Id", exchange.id);
   reply.set_header("X-Content-Type-Options", "nosniff");
@@ -119,6 +146,8 @@ void route(Service& service, const Request& request, Reply& reply) {
     answer(exchange, path);
   } catch (const ApiError& error) {
     send(reply, error);
+  } catch (const Rejection& rejection) {
+    send(reply, as_api_error(rejection));
   } catch (const Error& error) {
     send(reply, as_api_error(error));
   } catch (const std::bad_alloc&) {

@@ -7,6 +7,6 @@ namespace quern::serve {
 
 /// Answers a request by the route of its path: checks the key, gives the request an id, turns
 /// errors into answers, and counts. Throws nothing.
-void route(Service& service, const Request& request, Reply& reply);
+void route(Service& service, Request& request, Reply& reply);
 
 }  // namespace quern::serve

@@ -21,6 +21,7 @@ TransportOptions transport_options(const Config& config) {
           .private_key = config.tls.private_key,
           .limits = {.max_header_bytes = limits.max_header_bytes,
                      .max_body_bytes = limits.max_body_bytes,
+                     .max_bodies_bytes = std::max(limits.max_bodies_bytes, limits.max_body_bytes),
                      .max_connections = limits.max_connections,
                      .idle_time = std::chrono::seconds(limits.idle_seconds)}};
 }
@@ -103,11 +104,11 @@ void Server::start() {
   impl_->require_own_process();
   require(impl_->transport == nullptr, "serve: the server was started before");
   impl_->load_models();
-  impl_->transport = std::make_unique<Transport>(
-      transport_options(impl_->service.config),
-      [service = &impl_->service](const Request& request, Reply& reply) {
-        route(*service, request, reply);
-      });
+  impl_->transport =
+      std::make_unique<Transport>(transport_options(impl_->service.config),
+                                  [service = &impl_->service](Request& request, Reply& reply) {
+                                    route(*service, request, reply);
+                                  });
   impl_->service.connections = [transport = impl_->transport.get()] {
     return transport->connections();
   };

@@ -27,7 +27,7 @@ struct Service {
 /// One request on its way through a route.
 struct Exchange {
   Service& service;
-  const Request& request;
+  Request& request;
   Reply& reply;
   std::string id;         ///< the request's, made by the server
   Caller caller = {};     ///< where the route asks for keys

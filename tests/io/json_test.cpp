@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -125,4 +126,15 @@ TEST_CASE("the number of values has a limit") {
   std::string text = "[0";
   for (int i = 1; i < 1 << 23; ++i) text += ",0";
   CHECK(message_of(text + "]").find("more than 8388608 values") != std::string::npos);
+}
+
+TEST_CASE("a text of 8 MB takes time by its size, whatever is in it") {
+  for (const char* pattern : {"{},", "[],", R"({"a":{}},)", "\"\","}) {
+    CAPTURE(pattern);
+    std::string text = "[";
+    while (text.size() < 8'000'000) text += pattern;
+    const auto begun = std::clock();
+    CHECK(parse_json(text + "0]", "x.json").is_array());
+    CHECK(static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC < 60);  // sanitizers too
+  }
 }

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -225,7 +226,6 @@ TEST_CASE("an error names the member that is wrong") {
       {{{"max_tokens", 1000000000}}, 400, "max_tokens"},
       {{{"temperature", 2.1}}, 400, "temperature"},
       {{{"temperature", "hot"}}, 400, "temperature"},
-      {{{"top_p", 0}}, 400, "top_p"},
       {{{"top_p", -1}}, 400, "top_p"},
       {{{"n", 17}}, 400, "n"},
       {{{"seed", "x"}}, 400, "seed"},
@@ -241,7 +241,15 @@ TEST_CASE("an error names the member that is wrong") {
       {{{"logprobs", 1}}, 400, "logprobs"},
       {{{"top_logprobs", 1}}, 400, "top_logprobs"},
       {{{"logprobs", true}, {"top_logprobs", 21}}, 400, "top_logprobs"},
-      {{{"tools", Json::array()}}, 400, "tools"},
+      {{{"tools", {{{"type", "function"}}}}}, 400, "tools"},
+      {{{"tool_choice", "required"}}, 400, "tool_choice"},
+      {{{"tools", 5}, {"tool_choice", "none"}}, 400, "tools"},
+      {{{"logit_bias", {{"5", 101}}}}, 400, "logit_bias"},
+      {{{"logit_bias", {{"5", nullptr}}}}, 400, "logit_bias"},
+      {{{"logit_bias", {{"-1", 1}}}}, 400, "logit_bias"},
+      {{{"logit_bias", {{"99999999", 1}}}}, 400, "logit_bias"},
+      {{{"logit_bias", {{"x", 1}}}}, 400, "logit_bias"},
+      {{{"logit_bias", 1}}, 400, "logit_bias"},
       {{{"frequency_penalty", 3}}, 400, "frequency_penalty"},
       {{{"temprature", 1}}, 400, "temprature"},
   };
@@ -256,6 +264,88 @@ TEST_CASE("an error names the member that is wrong") {
     CHECK(error["code"].is_string());
     CHECK(error["message"].get<std::string>().find(param) != std::string::npos);
   }
+}
+
+TEST_CASE("what clients send where they want nothing of it is taken") {
+  RunningServer server;
+  const Json plain = server.post("/v1/chat/completions", chat()).json()["choices"];
+  for (const Json& more : std::vector<Json>{
+           {{"logprobs", false}, {"top_logprobs", 0}},
+           {{"tools", Json::array()}},
+           {{"tools", Json::array()}, {"tool_choice", "auto"}},
+           {{"tool_choice", "none"}},
+           {{"tools", {{{"type", "function"}, {"function", {{"name", "f"}}}}}},
+            {"tool_choice", "none"}},
+           {{"functions", Json::array()}, {"function_call", "none"}},
+           {{"logit_bias", Json::object()}},
+           {{"logit_bias", nullptr}, {"stop", nullptr}, {"tools", nullptr}},
+           {{"top_p", 0}, {"temperature", 1}},
+           {{"messages",
+             {{{"role", "user"}, {"content", "Tell me a story."}, {"tool_calls", Json::array()}}}}},
+       }) {
+    const std::string sent = more.dump();
+    CAPTURE(sent);
+    const Answer answer = server.post("/v1/chat/completions", chat(more));
+    REQUIRE_MESSAGE(answer.status == 200, answer.body);
+    CHECK(answer.json()["choices"][0]["message"] == plain[0]["message"]);
+  }
+}
+
+TEST_CASE("logit_bias changes what is chosen") {
+  RunningServer server;
+  const auto tokens = storyteller().generate("Once upon a time", greedy(1)).tokens;
+  const std::string first = std::to_string(tokens.front());
+  const auto text = [&](const Json& more) {
+    return server.post("/v1/completions", completion(more)).json()["choices"][0]["text"];
+  };
+  const Json plain = text({{"max_tokens", 1}});
+  CHECK(text({{"max_tokens", 1}, {"logit_bias", {{first, -100}}}}) != plain);
+  CHECK(text({{"max_tokens", 1}, {"temperature", 2}, {"logit_bias", {{first, 100}}}}) == plain);
+}
+
+TEST_CASE("a special token stops an answer by its text") {
+  RunningServer server;
+  const auto end = storyteller().tokenizer().find("<|endoftext|>").value();
+  const Json forced{{"ignore_eos", true},
+                    {"logit_bias", {{std::to_string(end), 100}}},
+                    {"stop", {"<|endoftext|>"}}};
+  const Json choice = server.post("/v1/completions", completion(forced)).json()["choices"][0];
+  CHECK(choice["finish_reason"] == "stop");
+  CHECK(choice["text"] == "");
+}
+
+TEST_CASE("logprobs tell tokens without a text of their own apart, by their bytes") {
+  RunningServer server;
+  const Tokenizer& tokenizer = storyteller().tokenizer();
+  const auto end = tokenizer.find("<|endoftext|>").value();
+  Json biases{{std::to_string(end), 50}};
+  std::vector<TokenId> halves;  // of characters
+  for (TokenId token = 0; token < tokenizer.vocab_size() && halves.size() < 4; ++token) {
+    const std::string piece = tokenizer.piece(token);
+    if (piece.size() == 1 && static_cast<unsigned char>(piece[0]) >= 0x80) halves.push_back(token);
+  }
+  REQUIRE(halves.size() == 4);
+  const Json asked{{"max_tokens", 3}, {"ignore_eos", true}, {"logit_bias", biases}};
+  Json body = completion(asked);
+  body["logprobs"] = 20;
+  const Json legacy = server.post("/v1/completions", body).json()["choices"][0]["logprobs"];
+  for (const Json& top : legacy["top_logprobs"]) CHECK(top.size() >= 20);
+  CHECK(legacy["tokens"][0] == "<|endoftext|>");
+  CHECK(legacy["bytes"][0].size() == 13);
+  CHECK(legacy["text_offset"] == Json{0, 0, 0});
+  body["logit_bias"] = {{std::to_string(halves[0]), 100}};
+  const Json half = server.post("/v1/completions", body).json()["choices"][0]["logprobs"];
+  const auto byte = static_cast<unsigned char>(tokenizer.piece(halves[0])[0]);
+  CHECK(half["tokens"][0] == fmt::format("bytes:\\x{:02x}", byte));
+  CHECK(half["bytes"][0] == Json{byte});
+  CHECK(half["top_logprobs"][0].contains(fmt::format("bytes:\\x{:02x}", byte)));
+
+  Json talk = chat(asked);
+  talk.update({{"logprobs", true}, {"top_logprobs", 20}});
+  const Json content =
+      server.post("/v1/chat/completions", talk).json()["choices"][0]["logprobs"]["content"];
+  CHECK(content[0]["token"] == "<|endoftext|>");
+  for (const Json& token : content[0]["top_logprobs"]) CHECK_FALSE(token["bytes"].empty());
 }
 
 TEST_CASE("a body that is no JSON object is refused") {

@@ -47,7 +47,7 @@ TEST_CASE("every member of a configuration is read") {
                          "per_thousand_calls": 20000},
               "model_prices": {"big": {"input_per_million": 3000000}}},
       "voucher": {"billing": "prepaid", "prices": {"per_thousand_calls": 1}}},
-    "limits": {"max_body_bytes": 1000, "max_header_bytes": 2000, "max_connections": 3, "max_queue": 4,
+    "limits": {"max_body_bytes": 1000, "max_bodies_bytes": 9000, "max_header_bytes": 2000, "max_connections": 3, "max_queue": 4,
                "max_tokens": 5, "max_request_seconds": 6, "idle_seconds": 7},
     "tls": {"certificate": "cert.pem", "private_key": "key.pem"},
     "cors_origins": ["https://example.org"]})",
@@ -79,6 +79,7 @@ TEST_CASE("every member of a configuration is read") {
   CHECK(pro.model_prices.at("big") == Prices{3000000, 0, 0});
   CHECK(config.plans.at("voucher").billing == Billing::prepaid);
   CHECK(config.limits.max_body_bytes == 1000);
+  CHECK(config.limits.max_bodies_bytes == 9000);
   CHECK(config.limits.max_header_bytes == 2000);
   CHECK(config.limits.max_connections == 3);
   CHECK(config.limits.max_queue == 4);

@@ -71,9 +71,9 @@ class QUERN_API Client {
                  const llm::StreamCallback& callback = {});
 
   /// Runs an ONNX model on tensors by their names (the Open Inference Protocol), and gives all of
-  /// its outputs. Numbers travel as JSON: what is not finite arrives as NaN. Throws also:
+  /// its outputs. Numbers travel as JSON, NaN and infinities among them. Throws also:
   /// `invalid_argument` for inputs that are not tensors; `unsupported` for dtypes that the protocol
-  /// lacks.
+  /// lacks, and strings that are not UTF-8.
   onnx::Values infer(std::string_view model, const onnx::Values& inputs);
 
   /// What the key has used in a month ("2026-11"; empty: the current one).

@@ -66,6 +66,9 @@ struct TlsConfig {
 /// Bounds on what one client can make the server hold.
 struct RequestLimits {
   std::int64_t max_body_bytes = 8 << 20;
+  /// Of all bodies that are held at once, where one of the largest fits in any case: what comes
+  /// beyond gets 503. A body is held until it is read, not until it is answered.
+  std::int64_t max_bodies_bytes = 256 << 20;
   std::int64_t max_header_bytes = 16 << 10;
   std::int64_t max_connections = 1024;
   std::int64_t max_queue = 256;            ///< requests that wait for a slot

@@ -101,6 +101,9 @@ Json body_of(std::string_view model, std::span<const ChatMessage> messages,
             {"seed", static_cast<std::int64_t>(options.seed)},
             {"ignore_eos", options.ignore_stop_tokens}};
   if (!options.stop.empty()) body["stop"] = options.stop;
+  for (const auto& [token, bias] : options.logit_bias) {
+    body["logit_bias"][std::to_string(token)] = bias;
+  }
   if (stream) {
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};
@@ -113,6 +116,19 @@ llm::Usage usage_of(const Json& json) {
   return {.prompt_tokens = json.value("prompt_tokens", std::int64_t{0}),
           .cached_tokens = details.value("cached_tokens", std::int64_t{0}),
           .completion_tokens = json.value("completion_tokens", std::int64_t{0})};
+}
+
+std::string body_of(const onnx::Values& inputs) {
+  std::string body = "{\"inputs\":[";
+  try {
+    for (const auto& [name, value] : inputs) {
+      if (body.back() == '}') body += ',';
+      write_tensor(name, value.tensor(), body, nullptr);
+    }
+  } catch (const ApiError& error) {
+    fail(ErrorCode::unsupported, "client: {}", error.what());
+  }
+  return body + "]}";
 }
 
 }  // namespace
@@ -272,14 +288,14 @@ ChatReply Client::chat(std::string_view model, std::span<const ChatMessage> mess
 
 onnx::Values Client::infer(std::string_view model, const onnx::Values& inputs) {
   const std::string path = fmt::format("/v2/models/{}/infer", percent_encoded(model));
-  Json tensors = Json::array();
-  for (const auto& [name, value] : inputs) tensors.push_back(tensor_to_json(name, value.tensor()));
-  const std::string body = dump({{"inputs", std::move(tensors)}});
-  const Json json = parse(impl_->send("POST", path, body).body, path);
+  const std::string answer = impl_->send("POST", path, body_of(inputs)).body;
   return read(path, [&] {
     onnx::Values outputs;
-    for (const Json& output : json.at("outputs")) {
-      outputs.insert(tensor_from_json(output, fmt::format("outputs[{}].", outputs.size())));
+    std::string_view no_binary;
+    Members members(parse_body(answer, {.allows_nonfinite = true}));
+    for (const auto& [unnamed, output] : members.need("outputs")) {
+      const std::string where = fmt::format("outputs[{}].", outputs.size());
+      outputs.insert(read_tensor(output, where, no_binary));
     }
     return outputs;
   });

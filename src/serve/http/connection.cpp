@@ -132,9 +132,11 @@ std::size_t end_of_head(std::string_view received, std::size_t from) {
   return std::string::npos;
 }
 
-void answer(const Handler& handler, const Request& request, ConnectionReply& reply) {
+void answer(const Handler& handler, Request& request, ConnectionReply& reply) {
   try {
     handler(request, reply);
+  } catch (const Rejection&) {
+    throw;
   } catch (...) {
     reply.close_after();
     if (!reply.begun()) reply.send(500, kJson, error_body(500, "the server failed"));
@@ -143,30 +145,37 @@ void answer(const Handler& handler, const Request& request, ConnectionReply& rep
 
 }  // namespace
 
-Connection::Connection(std::unique_ptr<Stream> stream, std::string peer, const HttpLimits& limits)
-    : stream_(std::move(stream)), peer_(std::move(peer)), limits_(limits) {}
+Connection::Connection(std::unique_ptr<Stream> stream, std::string peer, const HttpLimits& limits,
+                       BodyBudget& bodies)
+    : stream_(std::move(stream)), peer_(std::move(peer)), limits_(limits), bodies_(bodies) {}
 
 Connection::~Connection() = default;
 
 bool Connection::buffered() const { return !received_.empty() || stream_->buffered(); }
 
 bool Connection::serve(const Handler& handler, const std::function<bool()>& last) {
-  ConnectionReply reply(*stream_, limits_, last);
+  bool unread = false;  // a body, or a part of it, is still to come
+  ConnectionReply reply(*stream_, limits_, [&] { return unread || last(); });
   bool refused = false;
   try {
-    Request request;
+    Request request{.body = Body(bodies_)};
     std::string head;
     if (!stream_->open(from_now(limits_.head_time)) || !read_head(head)) return false;
     const Framing framing = parse_head(head, request);
     reply.describe(request.method == "HEAD", framing.http10, framing.keep_alive);
     request.started = Deadline::clock::now();
     request.peer = peer_;
-    read_body(framing, request.body);
+    unread = framing.chunked || framing.content_length.value_or(0) > 0;
+    request.read_body = [&] {
+      read_body(framing, request.body);
+      unread = false;
+    };
     answer(handler, request, reply);
   } catch (const Rejection& rejection) {
     refused = true;
     reply.close_after();
-    reply.send(rejection.status(), kJson, error_body(rejection.status(), rejection.what()));
+    if (!reply.begun())
+      reply.send(rejection.status(), kJson, error_body(rejection.status(), rejection.what()));
   }
   if (reply.keep_alive()) return true;
   if (refused || reply.whole()) stream_->finish(from_now(kLingerTime));
@@ -200,7 +209,7 @@ bool Connection::read_head(std::string& head) {
   }
 }
 
-void Connection::read_body(const Framing& framing, std::string& body) {
+void Connection::read_body(const Framing& framing, Body& body) {
   const std::int64_t length = framing.content_length.value_or(0);
   if (length > limits_.max_body_bytes) {
     throw Rejection(
@@ -214,15 +223,16 @@ void Connection::read_body(const Framing& framing, std::string& body) {
   if (framing.chunked) {
     read_chunks(body, deadline);
   } else {
+    body.reserve(static_cast<std::size_t>(length));
     take(static_cast<std::size_t>(length), body, deadline);
   }
 }
 
-void Connection::read_chunks(std::string& body, Deadline deadline) {
+void Connection::read_chunks(Body& body, Deadline deadline) {
   for (;;) {
     const std::int64_t size = parse_chunk_size(read_line(deadline));
     if (size == 0) break;
-    if (size > limits_.max_body_bytes - static_cast<std::int64_t>(body.size())) {
+    if (size > limits_.max_body_bytes - static_cast<std::int64_t>(body.text().size())) {
       throw Rejection(413, fmt::format("the body has more than {} bytes", limits_.max_body_bytes));
     }
     take(static_cast<std::size_t>(size), body, deadline);
@@ -252,11 +262,11 @@ std::string Connection::read_line(Deadline deadline) {
   }
 }
 
-void Connection::take(std::size_t size, std::string& body, Deadline deadline) {
+void Connection::take(std::size_t size, Body& body, Deadline deadline) {
   while (size > 0) {
     if (received_.empty()) fill_or_reject(deadline);
     const std::size_t part = std::min(size, received_.size());
-    body.append(received_, 0, part);
+    body.append(std::string_view(received_).substr(0, part));
     received_.erase(0, part);
     size -= part;
   }

@@ -2,23 +2,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
 #include "serve/http/message.h"
 
 namespace quern::serve {
-
-/// Why the transport does not take a request: the status and the message of the answer.
-class Rejection : public std::runtime_error {
- public:
-  Rejection(int status, const std::string& message)
-      : std::runtime_error(message), status_(status) {}
-  int status() const noexcept { return status_; }
-
- private:
-  int status_;
-};
 
 /// What the head of a request says of its body and of the connection.
 struct Framing {

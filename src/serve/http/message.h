@@ -1,25 +1,44 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "serve/http/body.h"
+
 namespace quern::serve {
+
+/// Why the transport does not take a request: the status and the message of the answer.
+class Rejection : public std::runtime_error {
+ public:
+  Rejection(int status, const std::string& message)
+      : std::runtime_error(message), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
 
 /// Names in lower case.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// One HTTP request, whole and within the transport's limits.
+/// One HTTP request, within the transport's limits.
 struct Request {
-  std::string method;
-  std::string path;  ///< decoded, without the query
-  std::string query;
-  Headers headers;
-  std::string body;
-  std::string peer;                               ///< the address it came from
-  std::chrono::steady_clock::time_point started;  ///< when its head was read
+  std::string method = {};
+  std::string path = {};  ///< decoded, without the query
+  std::string query = {};
+  Headers headers = {};
+  Body body = {};                                      ///< empty before `read_body`
+  std::string peer = {};                               ///< the address it came from
+  std::chrono::steady_clock::time_point started = {};  ///< when its head was read
+
+  /// Reads the body from the client, so that one who may not ask need not be listened to. Once. An
+  /// answer without it is the connection's last. Throws: Rejection.
+  std::function<void()> read_body = {};
 
   /// The value of a header, named in lower case; empty where there is none.
   std::string_view header(std::string_view name) const noexcept;

@@ -62,7 +62,9 @@ struct Transport::Impl {
   };
 
   Impl(const TransportOptions& options, Handler handle)
-      : limits(options.limits), handler(std::move(handle)) {
+      : limits(options.limits),
+        bodies(options.limits.max_bodies_bytes),
+        handler(std::move(handle)) {
     if (!options.certificate.empty()) {
       tls = std::make_unique<TlsContext>(options.certificate, options.private_key);
     }
@@ -120,7 +122,7 @@ struct Transport::Impl {
       ++open;
       auto stream =
           tls ? tls->wrap(std::move(socket)) : std::make_unique<Stream>(std::move(socket));
-      park(std::make_shared<Connection>(std::move(stream), address_text(address), limits));
+      park(std::make_shared<Connection>(std::move(stream), address_text(address), limits, bodies));
     }
   }
 
@@ -210,6 +212,7 @@ struct Transport::Impl {
   }
 
   HttpLimits limits;
+  BodyBudget bodies;
   Handler handler;
   std::unique_ptr<TlsContext> tls;
   Descriptor listening;

@@ -1,14 +1,21 @@
 #include "serve/infer/tensor_json.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 #include <limits>
+#include <optional>
+#include <span>
 #include <type_traits>
 
-#include "serve/error.h"
+#include "quern/error.h"
+#include "serve/members.h"
 
 namespace quern::serve {
 namespace {
@@ -61,89 +68,89 @@ auto with_type(DType dtype, const Function& function) {
     case DType::string:
       return function(std::string{});
     default:
-      fail(ErrorCode::unsupported, "infer: no datatype for {}", to_string(dtype));
+      throw ApiError(
+          400, fmt::format("the protocol has no datatype for tensors of {}", to_string(dtype)),
+          {.code = "unsupported_datatype"});
   }
+}
+
+struct Special {
+  std::string_view text;
+  double value;
+};
+
+constexpr std::array kSpecials{
+    Special{"\"NaN\"", std::numeric_limits<double>::quiet_NaN()},
+    Special{"\"Infinity\"", std::numeric_limits<double>::infinity()},
+    Special{"\"-Infinity\"", -std::numeric_limits<double>::infinity()},
+    Special{"null", std::numeric_limits<double>::quiet_NaN()},
+};
+
+/// Whether a text is a number, within what T holds.
+template <class T>
+bool read_float(JsonView json, T& value) {
+  const auto special = std::ranges::find(kSpecials, json.text(), &Special::text);
+  if (special == kSpecials.end() && !json.is_number()) return false;
+  const double number = special == kSpecials.end() ? json.number() : special->value;
+  if constexpr (std::is_same_v<T, double>) {
+    value = number;
+  } else {
+    value = T(static_cast<float>(number));
+  }
+  const bool names_infinity = json.text().find("Infinity") != std::string_view::npos;
+  return names_infinity || !std::isinf(static_cast<double>(value));
 }
 
 /// Reads one element; false where it is of another type or out of range.
 template <class T>
-bool read_element(const Json& json, T& value) {
+bool read_element(JsonView json, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
-    if (!json.is_boolean()) return false;
-    value = json.get<bool>();
+    value = json.boolean();
+    return json.is_boolean();
   } else if constexpr (std::is_same_v<T, std::string>) {
-    if (!json.is_string()) return false;
-    value = json.get<std::string>();
+    if (json.is_string()) value = json.string();
+    return json.is_string();
   } else if constexpr (std::is_integral_v<T>) {
-    if (json.is_number_unsigned()) {
-      const auto number = json.get<std::uint64_t>();
-      if (number > static_cast<std::uint64_t>(std::numeric_limits<T>::max())) return false;
-      value = static_cast<T>(number);
-    } else {
-      if (!json.is_number_integer()) return false;
-      const auto number = json.get<std::int64_t>();
-      if (std::is_unsigned_v<T> ||
-          number < static_cast<std::int64_t>(std::numeric_limits<T>::min())) {
-        return false;
-      }
-      value = static_cast<T>(number);
-    }
+    const auto number = json.integer<T>();
+    value = number.value_or(T{});
+    return number.has_value();
   } else {
-    if (json.is_null()) {
-      value = T(std::numeric_limits<float>::quiet_NaN());
-      return true;
-    }
-    if (!json.is_number()) return false;
-    if constexpr (std::is_same_v<T, double>) {
-      value = json.get<double>();
-    } else {
-      value = T(json.get<float>());
-    }
+    return read_float(json, value);
   }
-  return true;
 }
 
-/// Reads elements of data, nested or flat, into `values`; JSON is at most 64 levels deep.
 template <class T>
-void read_elements(const Json& data, std::span<T> values, std::size_t& count,
-                   const std::string& path) {
-  for (const Json& item : data) {
-    if (item.is_array()) {
-      read_elements(item, values, count, path);
-      continue;
-    }
-    T value{};
-    if (!read_element(item, value)) {
+void read_elements(JsonView data, std::span<T> values, const std::string& path) {
+  std::size_t count = 0;
+  for (const auto& [unnamed, item] : data.leaves()) {
+    if (!read_element(item, values[count])) {
       throw bad_member(path, fmt::format("{}: element {} is not of the datatype", path, count));
     }
-    if (count < values.size()) values[count] = std::move(value);
     ++count;
   }
 }
 
+/// A shape of so many elements, or bytes of elements, at most.
 Shape read_shape(Members& members, std::size_t most) {
-  const Json& json = members.need("shape");
+  constexpr std::int64_t kMostBeside0 = 1 << 24;  // what a graph may make of no element at all
+  const JsonView& json = members.need("shape");
   if (!json.is_array()) members.wrong_type("shape", "an array of integers");
   Shape shape;
   std::int64_t product = 1;
-  for (const Json& size : json) {
-    const bool fine =
-        size.is_number_integer() && size >= 0 && size <= most && shape.rank() < Shape::kMaxRank;
-    if (fine) shape.push_back(size.get<std::int64_t>());
-    if (!fine || (product *= shape[shape.rank() - 1]) > static_cast<std::int64_t>(most)) {
-      throw bad_member(members.path_of("shape"),
-                       members.path_of("shape") + ": not the shape of so much data");
-    }
+  bool fine = true;
+  for (const auto& [unnamed, size] : json) {
+    const std::int64_t dim = size.integer<std::int64_t>().value_or(-1);
+    fine = dim >= 0 && shape.rank() < Shape::kMaxRank &&
+           !__builtin_mul_overflow(product, std::max<std::int64_t>(dim, 1), &product);
+    if (!fine) break;
+    shape.push_back(dim);
+  }
+  if (!fine ||
+      (shape.numel() == 0 ? product > kMostBeside0 : static_cast<std::uint64_t>(product) > most)) {
+    throw bad_member(members.path_of("shape"),
+                     members.path_of("shape") + ": not the shape of so much data");
   }
   return shape;
-}
-
-/// How many elements data has, nested or flat.
-std::size_t count_elements(const Json& data) {
-  if (!data.is_array()) return 1;
-  std::size_t count = 0;
-  for (const Json& item : data) count += count_elements(item);
-  return count;
 }
 
 DType read_datatype(Members& members) {
@@ -158,53 +165,188 @@ DType read_datatype(Members& members) {
       fmt::format("{}: \"{}\" is not one of{}", members.path_of("datatype"), name, known));
 }
 
+Tensor read_data(Members& members, DType dtype) {
+  const JsonView& data = members.need("data");
+  const std::string path = members.path_of("data");
+  if (!data.is_array()) members.wrong_type("data", "an array");
+  const auto leaves = data.leaves();
+  std::size_t count = 0;
+  for (auto leaf = leaves.begin(); leaf != leaves.end(); ++leaf) ++count;
+  const Shape shape = read_shape(members, count);
+  if (static_cast<std::size_t>(shape.numel()) != count) {
+    throw bad_member(path, fmt::format("{}: {} elements, but the shape {} has {}", path, count,
+                                       to_string(shape), shape.numel()));
+  }
+  Tensor tensor = Tensor::empty(shape, dtype);
+  with_type(dtype,
+            [&](auto type) { read_elements(data, tensor.mutable_data<decltype(type)>(), path); });
+  return tensor;
+}
+
+/// Each is a number of 4 bytes, and so many bytes of text.
+void read_strings(std::string_view bytes, std::span<std::string> values, const std::string& path) {
+  const auto require_bytes = [&](std::size_t count, std::size_t i) {
+    if (bytes.size() >= count) return;
+    throw bad_member(path, fmt::format("{}: the bytes end within element {}", path, i));
+  };
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint32_t size = 0;
+    require_bytes(sizeof size, i);
+    std::memcpy(&size, bytes.data(), sizeof size);
+    bytes.remove_prefix(sizeof size);
+    require_bytes(size, i);
+    values[i] = bytes.substr(0, size);
+    bytes.remove_prefix(size);
+  }
+  if (!bytes.empty()) {
+    throw bad_member(path, fmt::format("{}: {} bytes after the last of {} elements", path,
+                                       bytes.size(), values.size()));
+  }
+}
+
+Tensor read_binary(Members& members, DType dtype, std::string_view bytes, const std::string& path) {
+  const bool strings = dtype == DType::string;
+  const std::size_t element = strings ? sizeof(std::uint32_t) : size_of(dtype);
+  const Shape shape = read_shape(members, bytes.size() / element);
+  const auto count = static_cast<std::size_t>(shape.numel());
+  if (!strings && count * element != bytes.size()) {
+    throw bad_member(path,
+                     fmt::format("{}: {} bytes, but {} of shape {} takes {}", path, bytes.size(),
+                                 datatype_of(dtype), to_string(shape), count * element));
+  }
+  Tensor tensor = Tensor::empty(shape, dtype);
+  if (strings) {
+    read_strings(bytes, tensor.mutable_data<std::string>(), path);
+  } else if (!bytes.empty()) {
+    const bool bits = std::ranges::all_of(bytes, [](char c) { return c == 0 || c == 1; });
+    if (dtype == DType::boolean && !bits) {
+      throw bad_member(path, fmt::format("{}: a BOOL is a byte of 0 or 1", path));
+    }
+    with_type(dtype, [&](auto type) {
+      void* elements = tensor.mutable_data<decltype(type)>().data();
+      std::memcpy(elements, bytes.data(), bytes.size());
+    });
+  }
+  return tensor;
+}
+
+/// Takes what "binary_data_size" says off `binary`; nothing where the data is in the JSON.
+std::optional<std::string_view> take_binary(Members& members, std::string_view& binary) {
+  const JsonView* parameters = members.find("parameters");
+  if (parameters == nullptr) return std::nullopt;
+  Members inner(*parameters, members.path_of("parameters."));
+  inner.only("shared_memory_region", {});
+  const auto size = inner.integer("binary_data_size", 0, std::numeric_limits<std::int64_t>::max());
+  if (!size) return std::nullopt;
+  const std::string path = inner.path_of("binary_data_size");
+  if (members.find("data") != nullptr) {
+    throw bad_member(path, fmt::format("{}: not beside \"data\"", path));
+  }
+  if (static_cast<std::uint64_t>(*size) > binary.size()) {
+    throw bad_member(path, fmt::format("{}: {} bytes, but {} are left after the JSON, whose size "
+                                       "Inference-Header-Content-Length says",
+                                       path, *size, binary.size()));
+  }
+  const std::string_view bytes = binary.substr(0, static_cast<std::size_t>(*size));
+  binary.remove_prefix(bytes.size());
+  return bytes;
+}
+
 template <class T>
-Json element_to_json(const T& value) {
-  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) {
-    return static_cast<float>(value);
+void append_element(std::string& json, const T& value) {
+  const auto out = std::back_inserter(json);
+  if constexpr (std::is_same_v<T, std::string>) {
+    json += dump(value);
+  } else if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) {
+    append_element(json, static_cast<float>(value));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (std::isfinite(value)) {
+      fmt::format_to(out, "{}", value);
+    } else {
+      json += std::isnan(value) ? kSpecials[0].text : kSpecials[value > 0 ? 1 : 2].text;
+    }
   } else {
-    return value;
+    fmt::format_to(out, "{}", value);
+  }
+}
+
+void append_data(const std::string& name, const Tensor& tensor, std::string& json) {
+  with_type(tensor.dtype(), [&](auto type) {
+    using T = decltype(type);
+    json += '[';
+    for (const T& value : tensor.data<T>()) {
+      if constexpr (std::is_same_v<T, std::string>) {
+        if (!is_utf8(value)) {
+          throw ApiError(400,
+                         fmt::format("\"{}\" has strings that are not UTF-8, as JSON's are: it can "
+                                     "be had as binary data",
+                                     name),
+                         {.param = "outputs", .code = "unsupported_datatype"});
+        }
+      }
+      append_element(json, value);
+      json += ',';
+    }
+    if (json.back() == ',') json.pop_back();
+    json += ']';
+  });
+}
+
+void append_binary(const Tensor& tensor, std::string& binary) {
+  if (tensor.dtype() != DType::string) {
+    with_type(tensor.dtype(), [&](auto type) {
+      const auto elements = std::as_bytes(tensor.data<decltype(type)>());
+      binary.append(reinterpret_cast<const char*>(elements.data()), elements.size());
+    });
+    return;
+  }
+  for (const std::string& value : tensor.data<std::string>()) {
+    const auto size = static_cast<std::uint32_t>(value.size());
+    binary.append(reinterpret_cast<const char*>(&size), sizeof size);
+    binary += value;
   }
 }
 
 }  // namespace
 
-std::pair<std::string, Tensor> tensor_from_json(const Json& json, const std::string& path) {
+static_assert(std::endian::native == std::endian::little, "binary data is little-endian");
+
+std::pair<std::string, Tensor> read_tensor(JsonView json, const std::string& path,
+                                           std::string_view& binary) {
   Members members(json, path);
   members.need("name");
   std::string name = *members.string("name");
   const DType dtype = read_datatype(members);
-  const Json& data = members.need("data");
-  if (!data.is_array()) members.wrong_type("data", "an array");
-  const std::size_t size = count_elements(data);
-  const Shape shape = read_shape(members, size);
-  members.ignore("parameters");
+  const auto bytes = take_binary(members, binary);
+  Tensor tensor =
+      bytes ? read_binary(members, dtype, *bytes, members.path_of("parameters.binary_data_size"))
+            : read_data(members, dtype);
   members.no_others();
-  if (static_cast<std::size_t>(shape.numel()) != size) {
-    throw bad_member(members.path_of("data"),
-                     fmt::format("{}: {} elements, but the shape {} has {}",
-                                 members.path_of("data"), size, to_string(shape), shape.numel()));
-  }
-  Tensor tensor = Tensor::empty(shape, dtype);
-  with_type(dtype, [&](auto type) {
-    std::size_t count = 0;
-    read_elements(data, tensor.mutable_data<decltype(type)>(), count, members.path_of("data"));
-  });
   return {std::move(name), std::move(tensor)};
 }
 
-Json tensor_to_json(const std::string& name, const Tensor& tensor) {
+void write_tensor(const std::string& name, const Tensor& tensor, std::string& json,
+                  std::string* binary) {
+  if (datatype_of(tensor.dtype()).empty()) {
+    throw ApiError(400,
+                   fmt::format("\"{}\" is a tensor of {}, for which the protocol has no datatype",
+                               name, to_string(tensor.dtype())),
+                   {.param = "outputs", .code = "unsupported_datatype"});
+  }
   const Tensor whole = tensor.contiguous();
-  Json data = Json::array();
-  with_type(tensor.dtype(), [&](auto type) {
-    for (const auto& value : whole.data<decltype(type)>()) data.push_back(element_to_json(value));
-  });
-  Json shape = Json::array();
-  for (const std::int64_t size : tensor.shape()) shape.push_back(size);
-  return {{"name", name},
-          {"datatype", datatype_of(tensor.dtype())},
-          {"shape", std::move(shape)},
-          {"data", std::move(data)}};
+  fmt::format_to(std::back_inserter(json), "{{\"name\":{},\"datatype\":\"{}\",\"shape\":[{}]",
+                 dump(name), datatype_of(tensor.dtype()),
+                 fmt::join(tensor.shape().begin(), tensor.shape().end(), ","));
+  if (binary == nullptr) {
+    json += ",\"data\":";
+    append_data(name, whole, json);
+  } else {
+    const std::size_t before = binary->size();
+    append_binary(whole, *binary);
+    fmt::format_to(std::back_inserter(json), ",\"parameters\":{{\"binary_data_size\":{}}}",
+                   binary->size() - before);
+  }
+  json += '}';
 }
 
 std::string_view datatype_of(DType dtype) noexcept {

@@ -9,10 +9,11 @@ namespace {
 
 constexpr std::size_t kMaxMessages = 4096;
 
-std::string read_parts(const Json& parts, const std::string& path) {
+std::string read_parts(JsonView parts, const std::string& path) {
   std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    Members part(parts[i], fmt::format("{}[{}].", path, i));
+  std::size_t i = 0;
+  for (const auto& [unnamed, json] : parts) {
+    Members part(json, fmt::format("{}[{}].", path, i++));
     part.need("type");
     if (*part.string("type") != "text") {
       throw bad_member(part.path_of("type"), part.path_of("type") + ": only \"text\" is supported");
@@ -24,7 +25,7 @@ std::string read_parts(const Json& parts, const std::string& path) {
   return text;
 }
 
-ChatMessage read_message(const Json& json, std::size_t index) {
+ChatMessage read_message(JsonView json, std::size_t index) {
   Members members(json, fmt::format("messages[{}].", index));
   members.need("role");
   ChatMessage message{*members.string("role"), {}};
@@ -34,16 +35,17 @@ ChatMessage read_message(const Json& json, std::size_t index) {
                      fmt::format("{}: \"{}\" is not one of system, developer, user, assistant",
                                  members.path_of("role"), message.role));
   }
-  const Json* content =
+  const JsonView* content =
       message.role == "assistant" ? members.find("content") : &members.need("content");
   if (content != nullptr && content->is_array()) {
     message.content = read_parts(*content, members.path_of("content"));
   } else if (content != nullptr) {
     if (!content->is_string()) members.wrong_type("content", "a string or an array of parts");
-    message.content = content->get<std::string>();
+    message.content = content->string();
   }
-  for (const char* name : {"tool_calls", "function_call", "audio"}) members.only(name, Json());
-  members.only("annotations", Json::array());
+  members.only("tool_calls", {Json::array()});
+  for (const char* name : {"function_call", "audio"}) members.only(name, {});
+  members.only("annotations", {Json::array()});
   members.ignore("refusal");
   members.ignore("name");
   members.no_others();
@@ -51,13 +53,16 @@ ChatMessage read_message(const Json& json, std::size_t index) {
 }
 
 std::vector<ChatMessage> read_messages(Members& members) {
-  const Json& json = members.need("messages");
+  const JsonView& json = members.need("messages");
   if (!json.is_array()) members.wrong_type("messages", "an array of messages");
-  if (json.empty() || json.size() > kMaxMessages) {
+  std::vector<ChatMessage> messages;
+  for (const auto& [unnamed, message] : json) {
+    messages.push_back(read_message(message, messages.size()));
+    if (messages.size() > kMaxMessages) break;
+  }
+  if (messages.empty() || messages.size() > kMaxMessages) {
     throw bad_member("messages", fmt::format("messages: 1 to {} are taken", kMaxMessages));
   }
-  std::vector<ChatMessage> messages;
-  for (const Json& message : json) messages.push_back(read_message(message, messages.size()));
   return messages;
 }
 
@@ -73,17 +78,32 @@ std::vector<TokenId> encode(const llm::Model& model, const std::vector<ChatMessa
 void read_logprobs(Members& members, llm::GenerateOptions& options) {
   const bool wanted = members.boolean("logprobs").value_or(false);
   const auto top = members.integer("top_logprobs", 0, 20);
-  if (top && !wanted) throw bad_member("top_logprobs", "top_logprobs: only where logprobs is true");
+  if (top.value_or(0) > 0 && !wanted)
+    throw bad_member("top_logprobs", "top_logprobs: only where logprobs is true");
   if (wanted) options.logprobs = static_cast<int>(top.value_or(0));
 }
 
-void refuse_what_is_missing(Members& members) {
-  for (const char* name : {"tools", "tool_choice", "functions", "function_call", "audio",
-                           "reasoning_effort", "prediction", "web_search_options", "verbosity"}) {
-    members.only(name, Json());
+/// No tool is ever called, so those may be there that are not to be.
+void read_tools(Members& members, std::string_view tools, std::string_view choice) {
+  const JsonView* chosen = members.find(choice);
+  const bool none = chosen != nullptr && chosen->text() == "\"none\"";
+  if (none && members.find(tools) != nullptr) {
+    if (!members.find(tools)->is_array()) members.wrong_type(tools, "an array");
+    return;
   }
-  members.only("modalities", {"text"});
-  members.only("response_format", {{"type", "text"}});
+  members.only(tools, {Json::array()});
+  members.only(choice, {"none", "auto"});
+}
+
+void refuse_what_is_missing(Members& members) {
+  read_tools(members, "tools", "tool_choice");
+  read_tools(members, "functions", "function_call");
+  for (const char* name :
+       {"audio", "reasoning_effort", "prediction", "web_search_options", "verbosity"}) {
+    members.only(name, {});
+  }
+  members.only("modalities", {Json::array({"text"})});
+  members.only("response_format", {Json{{"type", "text"}}});
   members.ignore("parallel_tool_calls");
 }
 
@@ -121,10 +141,8 @@ class ChatFormat : public CompletionFormat {
 
  private:
   Json describe(const llm::TokenLogprob& token) const {
-    const std::string piece = tokenizer_.piece(token.token);
-    Json bytes = Json::array();
-    for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
-    return {{"token", piece}, {"logprob", token.logprob}, {"bytes", std::move(bytes)}};
+    const std::string text = token_text(tokenizer_, token.token);
+    return {{"token", text}, {"logprob", token.logprob}, {"bytes", bytes_of(text)}};
   }
 
   Json describe(std::span<const llm::ChosenLogprob> logprobs) const {
@@ -143,11 +161,8 @@ class ChatFormat : public CompletionFormat {
   const Tokenizer& tokenizer_;
 };
 
-}  // namespace
-
-void chat_completions(Exchange& exchange) {
-  const Json body = parse_body(exchange.request.body);
-  Members members(body);
+Completion read_chat(Exchange& exchange) {
+  Members members(parse_body(exchange.request.body.text()));
   Completion completion{.model = find_model(exchange, members)};
   const llm::Model& model = completion.model->engine.model();
   const std::vector<ChatMessage> messages = read_messages(members);
@@ -161,7 +176,15 @@ void chat_completions(Exchange& exchange) {
   members.no_others();
   const auto stops = model.chat_template().stop_strings();
   completion.options.stop.insert(completion.options.stop.end(), stops.begin(), stops.end());
-  ChatFormat format(model.tokenizer());
+  return completion;
+}
+
+}  // namespace
+
+void chat_completions(Exchange& exchange) {
+  Completion completion = read_chat(exchange);
+  exchange.request.body.clear();
+  ChatFormat format(completion.model->engine.model().tokenizer());
   complete(exchange, std::move(completion), format);
 }
 

@@ -21,8 +21,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-void echo(const Request& request, Reply& reply) {
-  reply.send(200, "text/plain", request.method + " " + request.path + " " + request.body);
+void echo(Request& request, Reply& reply) {
+  request.read_body();
+  reply.send(200, "text/plain", request.method + " " + request.path + " " + request.body.text());
 }
 
 Transport started(Handler handler, HttpLimits limits = {}) {

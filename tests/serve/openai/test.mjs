@@ -85,6 +85,29 @@ test("seed, n, stop and logprobs are taken", async () => {
   assert.equal(stopped.choices[0].finish_reason, "stop");
 });
 
+test("logit_bias is taken, and what asks for nothing changes nothing", async () => {
+  const plain = await client.chat.completions.create({ ...options, messages });
+  const nothing = await client.chat.completions.create({
+    ...options,
+    messages,
+    tools: [],
+    tool_choice: "none",
+    logprobs: false,
+    top_logprobs: 0,
+    logit_bias: {},
+    top_p: 0,
+  });
+  assert.equal(nothing.choices[0].message.content, plain.choices[0].message.content);
+  const asked = { ...options, messages, logprobs: true, top_logprobs: 2 };
+  const first = (await client.chat.completions.create(asked)).choices[0].logprobs.content[0];
+  assert.ok(first.bytes.length > 0);
+  const bias = Object.fromEntries([...Array(1024).keys()].map((token) => [token, token === 300 ? 100 : -100]));
+  const forced = await client.chat.completions.create({ ...asked, logit_bias: bias, max_tokens: 2 });
+  const tokens = forced.choices[0].logprobs.content.map((entry) => entry.token);
+  assert.equal(tokens[0], tokens[1]);
+  assert.notEqual(tokens[0], first.token);
+});
+
 test("completions are answered, streamed or not", async () => {
   const prompt = "Once upon a time";
   const whole = await client.completions.create({ ...options, prompt, logprobs: 1 });
