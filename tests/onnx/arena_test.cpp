@@ -123,8 +123,8 @@ TEST_CASE("layouts of many nodes take time and memory in proportion") {
       }
       for (const std::int64_t step : change) most = std::max(most, live += step);
       CHECK(layout.bytes <= static_cast<std::size_t>(most + most / 3));
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-      CHECK(seconds < 0.5);
+#ifdef NDEBUG  // where the compiler optimises
+      CHECK(seconds < 1);
 #endif
     }
   }
