@@ -36,7 +36,7 @@ std::vector<std::vector<TokenId>> read_prompts(Exchange& exchange, Members& memb
       throw bad_member("prompt", fmt::format("prompt: at most {} at once", kMaxPrompts));
     }
     if (prompt.is_string()) {
-      const auto text = prompt.string();
+      const std::string text = prompt.string();
       allow_prompt(exchange, model, text.size());
       prompts.push_back(tokenizer.encode(text));
     } else if (prompt.is_array()) {
@@ -147,7 +147,6 @@ class TextFormat : public CompletionFormat {
 Completion read_completion(Exchange& exchange) {
   Members members(parse_body(exchange.request.body.text()));
   Completion completion{.model = find_model(exchange, members)};
-  const Tokenizer& tokenizer = completion.model->engine.model().tokenizer();
   completion.prompts = read_prompts(exchange, members, *completion.model);
   read_options(exchange, members, completion);
   if (const auto logprobs = members.integer("logprobs", 0, 20)) {
