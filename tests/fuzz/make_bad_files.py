@@ -376,7 +376,7 @@ def bad_images():
     """The good ones are tests/data/image_formats.py's, as it needs Pillow to make them."""
     bmp, png, pnm, webp, tif = (image(f"{name}") for name in ("RGB.bmp", "RGB.png", "RGB.pnm", "lossy.webp", "tiff_lzw.tif"))
     jpg, jp2 = image("progressive.jpg"), image("codestream.jp2")
-    huge = b"\x00\x00\x7f\xff"
+    huge = b"\xff\xff\xff\x7f"
     grid, coding = jp2.find(b"\xff\x51"), jp2.find(b"\xff\x52")
     return {
         "header_length_unknown.bmp": changed(bmp, 14, b"\x07"),
@@ -384,7 +384,7 @@ def bad_images():
         "bits_of_a_pixel_5.bmp": changed(bmp, 28, b"\x05"),
         "pixels_past_the_end.bmp": changed(bmp, 10, b"\xff\xff\xff\x7f"),
         "height_past_the_end.bmp": changed(bmp, 22, b"\xff\x00"),
-        "unsupported_width_huge.bmp": changed(bmp, 18, huge[::-1]),
+        "unsupported_width_huge.bmp": changed(bmp, 18, huge),
         "unsupported_compression.bmp": changed(bmp, 30, b"\x01"),
         "truncated.png": png[: len(png) // 2],
         "checksum_wrong.png": changed(png, 29, b"\0\0\0\0"),
