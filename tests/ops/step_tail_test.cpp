@@ -10,6 +10,8 @@
 #include "ops/packed_conv.h"
 #include "ops/packed_matmul.h"
 #include "quern/ops.h"
+#include "support/golden_inputs.h"
+#include "support/op_check.h"
 
 namespace quern {
 namespace {
