@@ -194,8 +194,8 @@ TEST_CASE(
     }
     return static_cast<double>(buffer_bytes_in_use() - before) / (kSize * kSize * sizeof(float));
   };
-  CHECK(weights_after({4, 7, 16}) < 1.5);
-  CHECK(weights_after({1, 16}) < 2.5);  // oneDNN 3 packs otherwise for one row
+  CHECK(weights_after({7, 16, 130}) < 1.5);
+  CHECK(weights_after({1, 4, 16}) < 2.5);  // a few rows read the matrix as it lies
 }
 
 TEST_CASE("plans are bounded, whatever the number of shapes") {

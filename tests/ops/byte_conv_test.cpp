@@ -211,7 +211,7 @@ TEST_CASE("qlinear_conv multiplies scales and takes no bias that does not fit") 
     return code_of([&] { qlinear_conv(source, weight, bias, y); });
   };
   CHECK(code(x, Tensor::zeros({12}, DType::i32)) == ErrorCode::invalid_argument);
-  CHECK(code(x, Tensor::zeros({13})) == ErrorCode::invalid_argument);
+  CHECK(code(x, Tensor::zeros({13}, DType::i64)) == ErrorCode::invalid_argument);
   const Quantized two{given.x, Tensor::full({2}, 1), zero};
   CHECK(code(two, Tensor::zeros({13}, DType::i32)) == ErrorCode::invalid_argument);
 }
