@@ -9,6 +9,8 @@
 #include "core/buffer.h"
 #include "onnx/import/import.h"
 #include "onnx/layout.h"
+#include "onnx/passes/pass.h"
+#include "ops/nan.h"
 
 namespace quern::onnx {
 namespace {
@@ -91,6 +93,15 @@ Value outside(const Value& value, const Arena& arena) {
     default:
       return value;
   }
+}
+
+/// Whether a graph's input holds neither NaN nor infinity, as far as that is quickly told.
+bool is_finite(const Value& value) {
+  if (value.is_none()) return true;
+  if (!value.is_tensor()) return false;
+  const DType dtype = value.tensor().dtype();
+  if (dtype == DType::f32 || dtype == DType::bf16) return ops::is_finite(value.tensor());
+  return !is_floating(dtype) && dtype != DType::string;
 }
 
 /// What a watched run learns of each value: whether its shape, and whether all of it, will be the
@@ -192,6 +203,7 @@ void Executable::bind() {
     const Operator& entry = *find_operator(node.domain, node.op_type, node.opset);
     try {
       KernelPtr kernel = entry.import(node, context);
+      asks_for_finite_ |= node.attributes.contains(kFiniteSources);
       if (is_elementwise(node)) kernel = keep_layout(std::move(kernel));
       steps_.push_back({std::move(kernel), &node, entry.shapes, purity_of(node), {}});
     } catch (const Error& error) {
@@ -239,7 +251,8 @@ const Value& Executable::value_of(ValueId id, const std::vector<Value>& values,
   return kept != nullptr ? *kept : values[place];
 }
 
-void Executable::run_step(const Step& step, std::vector<Value>& values, const Plan* plan) const {
+void Executable::run_step(const Step& step, std::vector<Value>& values, const Plan* plan,
+                          bool finite) const {
   constexpr std::size_t kFew = 16;
   const Node& node = *step.node;
   std::array<const Value*, kFew> few_inputs;
@@ -258,7 +271,7 @@ void Executable::run_step(const Step& step, std::vector<Value>& values, const Pl
   }
   try {
     Outputs results(outputs);
-    step.kernel->run(Inputs(inputs, last_reads), results);
+    step.kernel->run(Inputs(inputs, last_reads, finite), results);
   } catch (const Error& error) {
     rethrow(error, node);
   }
@@ -280,6 +293,7 @@ std::vector<Value> Executable::run(std::span<const Value> inputs, RunState& stat
   for (std::size_t i = 0; i < inputs.size(); ++i)
     state.values[static_cast<std::size_t>(graph_.inputs[i])] = inputs[i];
 
+  state.finite = asks_for_finite_ && std::ranges::all_of(inputs, is_finite);
   const std::string signature = signature_of(inputs);
   if (!state.plan || state.plan->signature != signature) state.plan = plans_->find(signature);
   if (state.plan) {
@@ -308,7 +322,7 @@ void Executable::run_planned(const Plan& plan, RunState& state,
     const Step& step = steps_[static_cast<std::size_t>(place)];
     const double start = profile != nullptr ? clock.now() : 0;
     state.arena.begin_step(static_cast<std::size_t>(place));
-    run_step(step, state.values, &plan);
+    run_step(step, state.values, &plan, state.finite);
     clock.add(*step.node, start);
   }
 }
@@ -326,7 +340,7 @@ std::shared_ptr<const Plan> Executable::run_watched(std::span<const Value> input
     recorder.begin_step();
     {
       const BufferScope scope(&recorder);
-      run_step(step, state.values, plan.get());
+      run_step(step, state.values, plan.get(), state.finite);
     }
     if (knowledge.learn(*step.node, step.shapes, step.purity) &&
         keep_outputs(*step.node, state.values, *plan)) {

@@ -18,6 +18,7 @@ struct RunState {
   std::vector<Value> values;
   Arena arena;
   std::shared_ptr<const Plan> plan;  ///< of the last run
+  bool finite = false;               ///< whether the floats among the graph's inputs are
 };
 
 /// A graph whose nodes are bound to kernels.
@@ -56,7 +57,8 @@ class Executable {
   void release_constants();
   void find_last_uses();
   std::uint64_t last_reads(const Step& step) const;
-  void run_step(const Step& step, std::vector<Value>& values, const Plan* plan) const;
+  void run_step(const Step& step, std::vector<Value>& values, const Plan* plan,
+                bool finite = false) const;
   void run_planned(const Plan& plan, RunState& state, std::vector<NodeTiming>* profile) const;
   std::shared_ptr<const Plan> run_watched(std::span<const Value> inputs, RunState& state,
                                           std::vector<NodeTiming>* profile) const;
@@ -67,6 +69,7 @@ class Executable {
   std::vector<Step> steps_;
   std::unique_ptr<PlanCache> plans_;  ///< null for a subgraph
   std::int64_t max_subgraph_runs_;
+  bool asks_for_finite_ = false;  ///< whether a kernel wants to know if the inputs are
 };
 
 }  // namespace quern::onnx

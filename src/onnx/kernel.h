@@ -17,8 +17,10 @@ namespace quern::onnx {
 class Inputs {
  public:
   /// `last_reads`: a bit for each of the first 64 that nothing reads after this, nor twice here.
-  explicit Inputs(std::span<const Value* const> values, std::uint64_t last_reads = 0)
-      : values_(values), last_reads_(last_reads) {}
+  /// `finite`: whether all floats among the inputs of the whole graph are finite.
+  explicit Inputs(std::span<const Value* const> values, std::uint64_t last_reads = 0,
+                  bool finite = false)
+      : values_(values), last_reads_(last_reads), finite_(finite) {}
 
   std::size_t size() const noexcept { return values_.size(); }
   bool has(std::size_t index) const noexcept {
@@ -43,6 +45,8 @@ class Inputs {
     return index < 64 && (last_reads_ >> index & 1) != 0 && value(index).is_tensor() &&
            value(index).tensor().is_sole_owner();
   }
+  /// Whether the inputs of the graph are known to hold neither NaN nor infinity.
+  bool graph_is_finite() const noexcept { return finite_; }
   /// The elements of input `index`, i32 or i64, in a row. Throws: `invalid_argument`.
   std::vector<std::int64_t> ints(std::size_t index) const;
   std::vector<Tensor> tensors(std::size_t first = 0) const;
@@ -50,6 +54,7 @@ class Inputs {
  private:
   std::span<const Value* const> values_;
   std::uint64_t last_reads_;
+  bool finite_;
 };
 
 /// Where a kernel puts its results, in the order of the node's outputs.

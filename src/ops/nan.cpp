@@ -1,10 +1,13 @@
 #include "ops/nan.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "core/error.h"
 #include "core/format.h"
 #include "core/parallel.h"
+#include "ops/layout.h"
+#include "quern/ops.h"
 
 namespace quern::ops {
 namespace {
@@ -34,6 +37,15 @@ bool contains_nan(const Tensor& x) {
                   [](BFloat16 value) { return (value.bits & 0x7fff) > 0x7f80; });
   }
   fail(ErrorCode::internal, "contains_nan: dtype {}", x.dtype());
+}
+
+bool is_finite(const Tensor& x) {
+  if (x.dtype() == DType::f64 || x.dtype() == DType::f16) {
+    const Tensor ends = logical_or(is_inf(x), is_nan(x)).contiguous();
+    return std::ranges::count(ends.data<bool>(), true) == 0;
+  }
+  const Tensor dense = is_channels_last(x) ? x : x.contiguous();
+  return all_finite(dense.raw(), dense.numel(), dense.dtype());
 }
 
 bool all_finite(const void* values, std::int64_t count, DType dtype) {

@@ -1,6 +1,7 @@
 #include "ops/packed_conv.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "core/buffer.h"
@@ -9,6 +10,7 @@
 #include "ops/binary.h"
 #include "ops/depthwise_conv.h"
 #include "ops/eltwise.h"
+#include "ops/nan.h"
 #include "ops/packed_conv_impl.h"
 #include "ops/run_steps.h"
 #include "ops/step_post_op.h"
@@ -83,16 +85,33 @@ bool sums_dst(const ConvArgs& args, DType dtype) {
          operand.shape() == args.dst.shape() && is_channels_last(operand);
 }
 
+/// Whether an operand is of a kind that oneDNN's kernels read rightly.
+bool is_simple(const Shape& operand, const Shape& result) {
+  if (operand == result || operand.numel() == 1) return true;
+  return operand[1] == result[1] && operand.numel() == result[1];
+}
+
+/// Whether an operation's kernel adds the operands that are its post-ops rightly.
+bool adds_rightly(const ConvArgs& args, const backend::Operation& operation) {
+  const auto has_operand = [](const Step& step) { return step.has_operand(); };
+  if (std::ranges::none_of(post_ops_of(args), has_operand)) return true;
+  const auto fits = [&](const Tensor& operand) {
+    return is_simple(operand.shape(), args.dst.shape());
+  };
+  return std::ranges::all_of(args.operands, fits) &&
+         operation.kernel().find("gemm") == std::string::npos;
+}
+
 bool run_onednn(const ConvArgs& args) {
   if (args.src.dtype() == DType::f64) return false;
   const DType dtype = computed_in(args.src.dtype());
+  const std::span<const Tensor> all(args.operands);
+  const std::span<const Tensor> apart = all.subspan(sums_dst(args, dtype) ? 1 : 0);
   const Prepared packed = args.conv.prepared_for(args, dtype);
-  if (!packed.operation) return false;
+  if (!packed.operation || !adds_rightly(args, *packed.operation)) return false;
   const Tensor src = in_layout(args.src, dtype, Layout::channels_last);
   const auto tail = tail_of(args);
   const auto addend = addend_of(args, tail, dtype);
-  const std::span<const Tensor> all(args.operands);
-  const std::span<const Tensor> apart = all.subspan(sums_dst(args, dtype) ? 1 : 0);
   const auto is_dst = [&](const Tensor& operand) { return operand.raw() == args.dst.raw(); };
   const bool in_place = is_channels_last(args.dst) && args.dst.dtype() == dtype &&
                         std::ranges::none_of(apart, is_dst);
@@ -213,6 +232,7 @@ bool run_winograd(const ConvArgs& args) {
   const bool in_place =
       !tail || (is_channels_last(args.dst) && !(addend && addend->raw() == args.dst.raw()));
   copy_into_blocks(args.src, src);
+  if (args.finite != Finite::yes && !all_finite(src.raw(), src.numel(), DType::f32)) return false;
   std::vector<backend::Argument> arguments{
       {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
   if (args.conv.spec.bias) arguments.push_back({Slot::bias, args.conv.spec.bias->raw()});
@@ -355,7 +375,8 @@ Shape PackedConv::result_shape(const Shape& src) const {
   return dst;
 }
 
-void PackedConv::run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands) const {
+ConvArgs PackedConv::checked(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands,
+                             Finite finite) const {
   const char* name = impl_->name();
   if (!is_floating(src.dtype()))
     fail(ErrorCode::unsupported, "{}: expected a floating dtype, got {}", name, src.dtype());
@@ -364,20 +385,38 @@ void PackedConv::run(const Tensor& src, const Tensor& dst, std::span<const Tenso
           result_shape(src.shape()));
   require(static_cast<std::int64_t>(operands.size()) == operand_count(impl_->spec.steps),
           "{}: {} operands for the steps after it", name, operands.size());
-  ConvArgs args{*impl_, src, dst, {}};
+  ConvArgs args{*impl_, src, dst, {}, finite};
   for (const Tensor& operand : operands) {
     require(broadcast_shapes(dst.shape(), operand.shape()) == dst.shape(),
             "{}: operand {} does not fit the result {}", name, operand.shape(), dst.shape());
     args.operands.push_back(with_rank(operand, dst.rank()));
   }
+  return args;
+}
+
+void PackedConv::run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands,
+                     Finite finite) const {
+  const ConvArgs args = checked(src, dst, operands, finite);
   if (dst.numel() > 0) run_first(conv_implementations(), args);
 }
 
-Tensor PackedConv::operator()(const Tensor& src, Layout layout,
-                              std::span<const Tensor> operands) const {
+bool PackedConv::try_run(const Tensor& src, const Tensor& dst, std::span<const Tensor> operands,
+                         Finite finite) const {
+  const ConvArgs args = checked(src, dst, operands, finite);
+  const auto kernels = conv_implementations().first(std::size(kPackedConvImplementations) - 1);
+  return dst.numel() == 0 ||
+         std::ranges::any_of(kernels, [&](const auto& kernel) { return kernel.run(args); });
+}
+
+Tensor PackedConv::empty_result(const Tensor& src, Layout layout) const {
   if (suits_planes(*impl_, src)) layout = Layout::contiguous;
-  const Tensor dst = empty_in(layout, result_shape(src.shape()), src.dtype());
-  run(src, dst, operands);
+  return empty_in(layout, result_shape(src.shape()), src.dtype());
+}
+
+Tensor PackedConv::operator()(const Tensor& src, Layout layout, std::span<const Tensor> operands,
+                              Finite finite) const {
+  const Tensor dst = empty_result(src, layout);
+  run(src, dst, operands, finite);
   return dst;
 }
 

@@ -13,10 +13,9 @@ namespace {
 using backend::Binary;
 using backend::Eltwise;
 
-constexpr std::string_view kNames[] = {"add",      "sub",     "mul",  "div",      "minimum",
-                                       "maximum",  "relu",    "elu",  "gelu_erf", "gelu_tanh",
-                                       "silu",     "sigmoid", "tanh", "mish",     "hardswish",
-                                       "softplus", "linear",  "clip"};
+constexpr std::string_view kNames[] = {
+    "add",       "sub",  "mul",     "div",  "minimum", "maximum",   "relu",   "elu", "gelu_erf",
+    "gelu_tanh", "silu", "sigmoid", "tanh", "mish",    "hardswish", "linear", "clip"};
 
 }  // namespace
 
@@ -34,10 +33,10 @@ Step::Kind step_kind(std::string_view name) {
 backend::PostOp to_post_op(const Step& step) {
   constexpr Binary kBinary[] = {Binary::add, Binary::sub,     Binary::mul,
                                 Binary::div, Binary::minimum, Binary::maximum};
-  constexpr Eltwise kEltwise[] = {Eltwise::relu,      Eltwise::elu,    Eltwise::gelu_erf,
-                                  Eltwise::gelu_tanh, Eltwise::silu,   Eltwise::sigmoid,
-                                  Eltwise::tanh,      Eltwise::mish,   Eltwise::hardswish,
-                                  Eltwise::softplus,  Eltwise::linear, Eltwise::clip};
+  constexpr Eltwise kEltwise[] = {Eltwise::relu,      Eltwise::elu,  Eltwise::gelu_erf,
+                                  Eltwise::gelu_tanh, Eltwise::silu, Eltwise::sigmoid,
+                                  Eltwise::tanh,      Eltwise::mish, Eltwise::hardswish,
+                                  Eltwise::linear,    Eltwise::clip};
   const auto kind = static_cast<std::size_t>(step.kind);
   if (step.has_operand()) return backend::PostOp::with(kBinary[kind], {});
   return backend::PostOp::apply(kEltwise[kind - std::size(kBinary)], step.alpha, step.beta);

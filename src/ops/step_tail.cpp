@@ -1,5 +1,8 @@
 #include "ops/step_tail.h"
 
+#include <algorithm>
+#include <span>
+
 #include "ops/eltwise.h"
 #include "ops/step_post_op.h"
 
@@ -21,6 +24,12 @@ void StepTail::run(const Tensor& dst, const std::optional<Tensor>& addend) const
     activate<float>(function, dst, addend);
   else
     activate<BFloat16>(function, dst, addend);
+}
+
+bool keep_non_finite(const std::vector<Step>& steps) {
+  const auto tail = step_tail(steps);
+  const std::size_t fused = tail && !tail->adds ? tail->begin : steps.size();
+  return std::ranges::all_of(std::span(steps).first(fused), &Step::keeps_non_finite);
 }
 
 std::optional<StepTail> step_tail(const std::vector<Step>& steps) {

@@ -1,3 +1,5 @@
+#include <doctest/doctest.h>
+
 #include "onnx/executable.h"
 
 #include <set>

@@ -1,8 +1,11 @@
 #include "onnx/passes/pass.h"
 
+#include <doctest/doctest.h>
+
 #include <numbers>
 #include <utility>
 
+#include "onnx/check_pass.h"
 #include "onnx/graph_maker.h"
 #include "onnx/split_fused.h"
 
@@ -319,7 +322,7 @@ TEST_CASE("the error function's forms of GELU are one activation") {
 TEST_CASE("a layer normalisation in parts is one node") {
   const std::vector<GraphMaker::Attribute> last{{"axes", std::vector<std::int64_t>{-1}}};
   GraphMaker maker;
-  const auto x = maker.input("x");
+  const auto x = maker.input("x", {-1, -1, 9});
   const auto centred = maker.node("Sub", {x, maker.node("ReduceMean", {x}, last, 13)});
   const auto square = maker.node("Pow", {centred, maker.number(2.f)});
   const auto variance = maker.node("ReduceMean", {square}, last, 13);
@@ -327,17 +330,19 @@ TEST_CASE("a layer normalisation in parts is one node") {
   const auto normal = maker.node("Div", {centred, root});
   const auto scaled = maker.node("Mul", {normal, maker.constant(wavy({9}, 1))});
   maker.output(maker.node("Add", {scaled, maker.constant(wavy({9}, 2))}));
+  infer_shapes(maker.graph);
   check_pass(maker, fuse_layer_norms, {wavy({2, 3, 9})}, {"LayerNormalization"});
 }
 
 TEST_CASE("a root mean square normalisation in parts is one node") {
   const std::vector<GraphMaker::Attribute> last{{"axes", std::vector<std::int64_t>{-1}}};
   GraphMaker maker;
-  const auto x = maker.input("x");
+  const auto x = maker.input("x", {-1, -1, 9});
   const auto mean = maker.node("ReduceMean", {maker.node("Mul", {x, x})}, last, 13);
   const auto root = maker.node("Sqrt", {maker.node("Add", {maker.number(1e-6f), mean})});
   const auto normal = maker.node("Mul", {x, maker.node("Div", {maker.number(1.f), root})});
   maker.output(maker.node("Mul", {maker.constant(wavy({9}, 1)), normal}));
+  infer_shapes(maker.graph);
   check_pass(maker, fuse_layer_norms, {wavy({2, 3, 9})}, {"RMSNormalization"});
 }
 

@@ -1,3 +1,5 @@
+#include <doctest/doctest.h>
+
 #include <map>
 
 #include "onnx/graph_maker.h"

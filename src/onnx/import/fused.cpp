@@ -2,8 +2,10 @@
 #include <utility>
 
 #include "onnx/import/import.h"
+#include "onnx/passes/pass.h"
 #include "ops/channel_shuffle.h"
 #include "ops/fused_attention.h"
+#include "ops/nan.h"
 #include "ops/packed_conv.h"
 #include "ops/packed_matmul.h"
 #include "ops/step.h"
@@ -46,8 +48,6 @@ Tensor apply(const Step& step, const Tensor& x) {
       return ops::mish(x);
     case Step::Kind::hardswish:
       return ops::hardswish(x);
-    case Step::Kind::softplus:
-      return ops::softplus(x);
     case Step::Kind::clip:
       return ops::clip(x, step.alpha, step.beta);
     default:
@@ -55,7 +55,27 @@ Tensor apply(const Step& step, const Tensor& x) {
   }
 }
 
-/// The steps one by one, for operands that oneDNN cannot broadcast to the result.
+/// What a fused product knows, before it runs, of what it reads.
+class Sources {
+ public:
+  Sources(const Node& node, const std::vector<Step>& steps)
+      : any_will_do_(ops::keep_non_finite(steps)),
+        noted_(node.attributes.contains(kFiniteSources)) {}
+
+  ops::Finite known(const Inputs& in) const {
+    return noted_ && in.graph_is_finite() ? ops::Finite::yes : ops::Finite::unknown;
+  }
+  /// Whether the steps may be done with the product.
+  bool suit(const Inputs& in, std::span<const Tensor> operands) const {
+    if (any_will_do_ || known(in) == ops::Finite::yes) return true;
+    return ops::is_finite(in[0]) && std::ranges::all_of(operands, ops::is_finite);
+  }
+
+ private:
+  bool any_will_do_, noted_;
+};
+
+/// The steps one by one, where they cannot be done with the product.
 Tensor apply_all(const std::vector<Step>& steps, Tensor x, std::span<const Tensor> operands) {
   for (const Step& step : steps) {
     if (!step.has_operand()) {
@@ -70,8 +90,9 @@ Tensor apply_all(const std::vector<Step>& steps, Tensor x, std::span<const Tenso
 
 class FusedConv final : public Kernel {
  public:
-  FusedConv(ops::ConvSpec spec, std::vector<Step> steps)
+  FusedConv(ops::ConvSpec spec, std::vector<Step> steps, const Sources& sources)
       : steps_(steps),
+        sources_(sources),
         fused_(with_steps(std::move(spec), std::move(steps))),
         plain_(fused_.without_steps()) {}
 
@@ -82,16 +103,20 @@ class FusedConv final : public Kernel {
     const std::optional<Tensor> spent = spent_operand(in, result);
     const std::vector<Tensor> operands = in.tensors(kFirstOperand);
     const auto fits = [&](const Tensor& operand) {
-      return operand.dtype() == in[0].dtype() && broadcasts_to(operand.shape(), result);
+      return operand.dtype() == in[0].dtype() && operand.rank() <= result.rank() &&
+             broadcast_shapes(result, operand.shape()) == result;
     };
-    if (!std::ranges::all_of(operands, fits)) {
-      out.set(0, apply_all(steps_, plain_(in[0], ops::Layout::channels_last), operands));
-    } else if (spent) {
-      fused_.run(in[0], *spent, operands);
-      out.set(0, *spent);
-    } else {
-      out.set(0, fused_(in[0], ops::Layout::channels_last, operands));
-    }
+    const ops::Finite finite = sources_.known(in);
+    const auto run_fused = [&] {
+      if (!std::ranges::all_of(operands, fits) || !sources_.suit(in, operands)) return false;
+      const Tensor dst = spent ? *spent : fused_.empty_result(in[0], ops::Layout::channels_last);
+      if (!fused_.try_run(in[0], dst, operands, finite)) return false;
+      out.set(0, dst);
+      return true;
+    };
+    if (run_fused()) return;
+    const Tensor product = plain_(in[0], ops::Layout::channels_last, {}, finite);
+    out.set(0, apply_all(steps_, product, operands));
   }
 
  private:
@@ -112,16 +137,9 @@ class FusedConv final : public Kernel {
     spec.steps = std::move(steps);
     return spec;
   }
-  static bool broadcasts_to(const Shape& from, const Shape& to) {
-    if (from.rank() > to.rank()) return false;
-    for (int axis = 1; axis <= from.rank(); ++axis) {
-      const std::int64_t size = from.dim(-axis);
-      if (size != 1 && size != to.dim(-axis)) return false;
-    }
-    return true;
-  }
 
   std::vector<Step> steps_;
+  Sources sources_;
   ops::PackedConv fused_, plain_;
 };
 
@@ -140,13 +158,16 @@ ops::ConvSpec conv_spec(const Node& node, const Graph& graph) {
 }
 
 KernelPtr conv(const Node& node, const ImportContext& context) {
-  return std::make_unique<const FusedConv>(conv_spec(node, context.graph), steps_of(node));
+  const std::vector<Step> steps = steps_of(node);
+  return std::make_unique<const FusedConv>(conv_spec(node, context.graph), steps,
+                                           Sources(node, steps));
 }
 
 class Linear final : public Kernel {
  public:
-  Linear(ops::MatMulSpec spec, std::vector<Step> steps)
+  Linear(ops::MatMulSpec spec, std::vector<Step> steps, const Sources& sources)
       : steps_(steps),
+        sources_(sources),
         fused_(with_steps(std::move(spec), std::move(steps))),
         plain_(fused_.without_steps()) {}
 
@@ -156,7 +177,7 @@ class Linear final : public Kernel {
     constexpr std::size_t kFirstOperand = 3;
     const std::vector<Tensor> operands = in.tensors(kFirstOperand);
     const auto fits = [&](const Tensor& operand) { return fused_.takes(in[0], operand); };
-    if (std::ranges::all_of(operands, fits)) {
+    if (std::ranges::all_of(operands, fits) && sources_.suit(in, operands)) {
       out.set(0, fused_(in[0], operands));
     } else {
       out.set(0, apply_all(steps_, plain_(in[0]), operands));
@@ -170,6 +191,7 @@ class Linear final : public Kernel {
   }
 
   std::vector<Step> steps_;
+  Sources sources_;
   ops::PackedMatMul fused_, plain_;
 };
 
@@ -177,7 +199,8 @@ KernelPtr linear(const Node& node, const ImportContext& context) {
   ops::MatMulSpec spec{.weight = *context.graph.constant(node.input(1))};
   const Tensor* bias = context.graph.constant(node.input(2));
   if (bias != nullptr) spec.bias = *bias;
-  return std::make_unique<const Linear>(std::move(spec), steps_of(node));
+  const std::vector<Step> steps = steps_of(node);
+  return std::make_unique<const Linear>(std::move(spec), steps, Sources(node, steps));
 }
 
 KernelPtr plain_attention(const Node& node, const ImportContext&) {

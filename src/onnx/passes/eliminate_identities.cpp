@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "io/onnx_proto.h"
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
@@ -23,13 +25,14 @@ bool is_identity(Rewriter& rewriter, const Node& node) {
     const bool may_train = node.opset >= 12 && node.has_input(2);
     return !has_mask && !may_train && node.opset >= 7;
   }
-  const auto neutral = [&](double wanted) {
-    const Tensor* constant = graph.constant(node.input(1));
-    return constant != nullptr && constant->rank() == 0 &&
-           scalar_constant(graph, node.input(1)) == wanted;
-  };
-  if (node.is("Mul") || node.is("Div")) return neutral(1);
-  return (node.is("Sub") || node.is("Add")) && neutral(0);
+  if (node.operator_inputs != 2) return false;
+  const auto number = scalar_beside(graph, node.input(1), node.input(0));
+  if (!number) return false;
+  if (node.is("Mul") || node.is("Div")) return *number == 1;
+  // -0 + 0 is 0
+  const bool keeps_zeros = !is_floating(graph.constant(node.input(1))->dtype()) ||
+                           std::signbit(*number) == node.is("Add");
+  return (node.is("Sub") || node.is("Add")) && *number == 0 && keeps_zeros;
 }
 
 }  // namespace

@@ -8,8 +8,13 @@ namespace {
 
 using Permutation = std::vector<std::int64_t>;
 
-bool keeps_order(const Permutation& permutation) {
-  return !permutation.empty() && std::ranges::is_sorted(permutation);
+/// Whether it holds each axis once.
+bool is_valid(const Permutation& permutation) {
+  const auto rank = static_cast<std::int64_t>(permutation.size());
+  for (std::int64_t axis = 0; axis < rank; ++axis) {
+    if (std::ranges::count(permutation, axis) != 1) return false;
+  }
+  return rank > 0;
 }
 
 }  // namespace
@@ -23,17 +28,13 @@ bool eliminate_transposes(Graph& graph) {
     Node* before = rewriter.producer(node.input(0), "Transpose");
     if (before != nullptr) {
       const Permutation first = before->attributes.ints("perm");
-      if (first.size() == second.size() && !first.empty()) {
-        for (std::int64_t& axis : second) {
-          if (axis < 0 || axis >= static_cast<std::int64_t>(first.size()))
-            return rewriter.changed();
-          axis = first[static_cast<std::size_t>(axis)];
-        }
+      if (first.size() == second.size() && is_valid(first) && is_valid(second)) {
+        for (std::int64_t& axis : second) axis = first[static_cast<std::size_t>(axis)];
         node.attributes.set("perm", second);
         rewriter.set_inputs(node, {before->input(0)});
       }
     }
-    if (!keeps_order(second)) continue;
+    if (!is_valid(second) || !std::ranges::is_sorted(second)) continue;
     rewriter.replace(node.outputs[0], node.input(0));
     rewriter.remove(node);
   }

@@ -1,5 +1,6 @@
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
+#include "ops/nan.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {
@@ -37,6 +38,8 @@ Tensor per_filter(const Tensor& channels, int rank) {
   return channels.reshape(shape);
 }
 
+bool is_finite_f32(const Tensor& x) { return ops::is_finite(x.cast(DType::f32)); }
+
 }  // namespace
 
 bool fold_batch_norms(Graph& graph) {
@@ -58,6 +61,7 @@ bool fold_batch_norms(Graph& graph) {
     if (bias != nullptr) {
       new_bias = ops::add(new_bias, ops::mul(bias->cast(DType::f64), affine->factor));
     }
+    if (!is_finite_f32(new_weight) || !is_finite_f32(new_bias)) continue;  // of 0 and infinity, say
     Node made = *conv;
     made.inputs = {conv->input(0),
                    rewriter.add_constant(conv->name + "/weight", new_weight.cast(DType::f32)),

@@ -20,7 +20,7 @@ bool fuse_gated(Rewriter& rewriter, Node& mul) {
       return true;
     }
     const bool hard = gate->is("HardSigmoid") &&
-                      std::abs(gate->attributes.get("alpha", 0.2f) - 1.f / 6) < 1e-6f &&
+                      std::abs(gate->attributes.get("alpha", 0.2f) - 1.f / 6) < 1e-7f &&
                       gate->attributes.get("beta", 0.5f) == 0.5f;
     if (!hard) continue;
     Node made = make_node(mul, "HardSwish", {x});
@@ -36,8 +36,8 @@ bool fuse_gated(Rewriter& rewriter, Node& mul) {
 ValueId divided_by_root_two(Rewriter& rewriter, ValueId id) {
   const Node* div = rewriter.producer(id, "Div");
   if (div != nullptr) {
-    const auto divisor = scalar_constant(rewriter.graph(), div->input(1));
-    return divisor && std::abs(*divisor - std::numbers::sqrt2) < 1e-4 ? div->input(0) : kAbsent;
+    const ValueId x = div->input(0);
+    return is_scalar_beside(rewriter.graph(), div->input(1), x, std::numbers::sqrt2) ? x : kAbsent;
   }
   return combined_with(rewriter, id, "Mul", 1 / std::numbers::sqrt2);
 }
@@ -64,7 +64,7 @@ bool fuse_gelu(Rewriter& rewriter, Node& mul) {
     if (inner != kAbsent && is_half(rewriter, a, inner)) x = inner;  // (x / 2) * (1 + erf)
     const ValueId halved = combined_with(rewriter, b, "Mul", 0.5);   // x * ((1 + erf) / 2)
     if (halved != kAbsent && in_error_function(rewriter, halved) == a) x = a;
-    if (scalar_constant(rewriter.graph(), a) == 0.5) {  // 0.5 * (x * (1 + erf))
+    if (scalar_beside(rewriter.graph(), a, b) == 0.5) {  // 0.5 * (x * (1 + erf))
       const Node* product = rewriter.producer(b, "Mul");
       for (std::size_t k = 0; product != nullptr && k < 2; ++k) {
         const ValueId found = in_error_function(rewriter, product->input(k));

@@ -20,6 +20,19 @@ std::optional<Ints> reshaped_to(const Graph& graph, const Node* node) {
   return Ints(values.data<std::int64_t>().begin(), values.data<std::int64_t>().end());
 }
 
+/// Whether the channels of the result are those of the source, `before` and `after` being constant
+/// shapes of which a size may be left to follow from the others.
+bool keeps_channels(const Ints& before, const Ints& after) {
+  if (after[1] == before[1] * before[2]) return true;
+  const auto is_same = [&](std::size_t axis) {
+    const std::int64_t size = after[axis];
+    return size == before[axis + 1] && size > 0;
+  };
+  bool same = after[1] == -1 && after[0] == before[0] && after[0] != -1;
+  for (std::size_t axis = 2; axis < after.size(); ++axis) same &= is_same(axis);
+  return same;
+}
+
 /// The Split of a value into parts of equally many of its `channels`, where nothing else reads it.
 Node* equal_split(Rewriter& rewriter, ValueId value, std::int64_t channels) {
   Node* split = rewriter.only_reader(value);
@@ -34,6 +47,7 @@ Node* equal_split(Rewriter& rewriter, ValueId value, std::int64_t channels) {
     sizes.assign(values.data<std::int64_t>().begin(), values.data<std::int64_t>().end());
   }
   const bool equal =
+      (sizes.empty() || std::ssize(sizes) == count) &&
       std::ranges::all_of(sizes, [&](std::int64_t size) { return size == channels / count; });
   return channels % count == 0 && equal ? split : nullptr;
 }
@@ -56,7 +70,8 @@ void fuse_shuffle(Rewriter& rewriter, Node& last) {
   const auto counts = [](std::int64_t number) { return number > 0 && number <= kMostChannels; };
   if (transpose->attributes.ints("perm") != order || !counts(groups) || !counts(k)) return;
   if ((*after)[1] != -1 && (*after)[1] != groups * k) return;
-  Node* split = equal_split(rewriter, last.outputs[0], groups * k);
+  Node* split = keeps_channels(*before, *after) ? equal_split(rewriter, last.outputs[0], groups * k)
+                                                : nullptr;
   const auto parts = split != nullptr ? static_cast<std::int64_t>(split->outputs.size()) : 1;
   const bool splits = split != nullptr && k % parts == 0;
   Node& end = splits ? *split : last;

@@ -47,6 +47,7 @@ bool fuse_convolutions(Graph& graph) {
     if (padding != "NOTSET" && padding != "VALID") continue;  // pads follow from the source's size
     const bool constant_bias = !node.has_input(2) || graph.constant(node.input(2)) != nullptr;
     if (weight == nullptr || weight->dtype() != DType::f32 || !constant_bias) continue;
+    if (!are_finite(graph, node.input(1), node.input(2))) continue;
     if (take_bias(rewriter, node)) continue;  // met again where the sum was
     StepChain chain(rewriter, node);
     Node made = make_node(node, "Conv", {node.input(0), node.input(1), node.input(2)});

@@ -26,7 +26,7 @@ bool is_square_of(Rewriter& rewriter, ValueId id, ValueId x) {
   if (node == nullptr) return false;
   if (node->is("Mul")) return node->input(0) == x && node->input(1) == x;
   return node->is("Pow") && node->input(0) == x &&
-         scalar_constant(rewriter.graph(), node->input(1)) == 2.0;
+         scalar_beside(rewriter.graph(), node->input(1), x) == 2.0;
 }
 
 /// What `id` = sqrt(mean(x²) + epsilon) is made of.
@@ -39,7 +39,7 @@ std::optional<Deviation> deviation_of(Rewriter& rewriter, ValueId id) {
   const Node* sum = root == nullptr ? nullptr : rewriter.producer(root->input(0), "Add");
   if (sum == nullptr) return std::nullopt;
   for (std::size_t i = 0; i < 2; ++i) {
-    const auto epsilon = scalar_constant(rewriter.graph(), sum->input(i));
+    const auto epsilon = scalar_beside(rewriter.graph(), sum->input(i), sum->input(1 - i));
     const Node* mean = rewriter.producer(sum->input(1 - i), "ReduceMean");
     if (!epsilon || mean == nullptr || !is_over_last_axis(rewriter.graph(), *mean)) continue;
     const Node* square = rewriter.producer(mean->input(0));
@@ -62,7 +62,8 @@ std::optional<Deviation> normalised_of(Rewriter& rewriter, ValueId id) {
     const Node* inverse = rewriter.producer(node->input(i));
     if (inverse == nullptr) continue;
     if (inverse->is("Reciprocal")) found = deviation_of(rewriter, inverse->input(0));
-    if (inverse->is("Div") && scalar_constant(rewriter.graph(), inverse->input(0)) == 1.0)
+    if (inverse->is("Div") &&
+        scalar_beside(rewriter.graph(), inverse->input(0), inverse->input(1)) == 1.0)
       found = deviation_of(rewriter, inverse->input(1));
     if (found && found->x == node->input(1 - i)) return found;
   }
@@ -78,9 +79,13 @@ ValueId centred_of(Rewriter& rewriter, ValueId id) {
   return fits ? sub->input(0) : kAbsent;
 }
 
-bool is_vector(const Graph& graph, ValueId id) {
+/// A constant number for each element of x's last axis, whose size is known to be theirs: another
+/// would make x's shape that of the result.
+bool is_row_of(const Graph& graph, ValueId id, ValueId x) {
   const Tensor* constant = graph.constant(id);
-  return constant != nullptr && constant->rank() == 1;
+  const auto& dims = graph.value(x).dims;
+  return constant != nullptr && constant->rank() == 1 && constant->dtype() == DType::f32 &&
+         constant->numel() > 0 && dims && !dims->empty() && dims->back() == constant->numel();
 }
 
 Node standard_node(const Node& like, std::string op_type, std::int64_t opset, float epsilon,
@@ -99,9 +104,8 @@ void fuse(Rewriter& rewriter, Node& scaled) {
   const Graph& graph = rewriter.graph();
   for (std::size_t i = 0; i < 2; ++i) {
     const ValueId scale = scaled.input(i);
-    if (!is_vector(graph, scale)) continue;
     const auto normalised = normalised_of(rewriter, scaled.input(1 - i));
-    if (!normalised) continue;
+    if (!normalised || !is_row_of(graph, scale, normalised->x)) continue;
     const ValueId x = centred_of(rewriter, normalised->x);
     Node* add = rewriter.only_reader(scaled.outputs[0]);
     if (x == kAbsent) {
@@ -113,7 +117,7 @@ void fuse(Rewriter& rewriter, Node& scaled) {
     }
     const ValueId shift =
         add != nullptr && add->is("Add") ? other_input(*add, scaled.outputs[0]) : kAbsent;
-    const bool shifts = shift != kAbsent && is_vector(graph, shift);
+    const bool shifts = shift != kAbsent && is_row_of(graph, shift, normalised->x);
     Node& last = shifts ? *add : scaled;
     std::vector<ValueId> inputs{x, scale};
     if (shifts) inputs.push_back(shift);

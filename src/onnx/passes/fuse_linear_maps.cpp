@@ -1,5 +1,6 @@
 #include "onnx/passes/pass.h"
 #include "onnx/passes/steps.h"
+#include "ops/nan.h"
 
 namespace quern::onnx {
 namespace {
@@ -51,7 +52,7 @@ Node* take_bias(Rewriter& rewriter, Node& node, Map& map) {
   const ValueId other = add->input(add->input(0) == node.outputs[0] ? 1 : 0);
   const Tensor* bias = graph.constant(other);
   const bool fits = bias != nullptr && bias->dtype() == DType::f32 && bias->rank() == 1 &&
-                    bias->numel() == graph.constant(map.weight)->dim(1);
+                    bias->numel() == graph.constant(map.weight)->dim(1) && ops::is_finite(*bias);
   if (!fits) return nullptr;
   map.bias = other;
   return add;
@@ -65,7 +66,7 @@ bool fuse_linear_maps(Graph& graph) {
     Node& node = rewriter.node(i);
     if (rewriter.is_removed(i)) continue;
     auto map = map_of(rewriter, node);
-    if (!map) continue;
+    if (!map || !are_finite(graph, map->weight, map->bias)) continue;
     Node* add = take_bias(rewriter, node, *map);
     if (add != nullptr) {
       Node* const replaced[] = {&node};

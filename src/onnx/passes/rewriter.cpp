@@ -112,6 +112,30 @@ std::optional<double> scalar_constant(const Graph& graph, ValueId id) {
   return constant->cast(DType::f64).item<double>();
 }
 
+std::optional<std::size_t> known_rank(const Graph& graph, ValueId id) {
+  if (id == kAbsent) return std::nullopt;
+  if (const Tensor* constant = graph.constant(id))
+    return static_cast<std::size_t>(constant->rank());
+  const auto& dims = graph.value(id).dims;
+  return dims ? std::optional(dims->size()) : std::nullopt;
+}
+
+std::optional<double> scalar_beside(const Graph& graph, ValueId id, ValueId beside) {
+  const Tensor* constant = graph.constant(id);
+  if (constant == nullptr || beside == kAbsent) return std::nullopt;
+  const auto axes = static_cast<std::size_t>(constant->rank());
+  const bool keeps = axes == 0 || axes <= known_rank(graph, beside).value_or(0);
+  return keeps ? scalar_constant(graph, id) : std::nullopt;
+}
+
+bool is_scalar_beside(const Graph& graph, ValueId id, ValueId beside, double number) {
+  const auto value = scalar_beside(graph, id, beside);
+  if (!value) return false;
+  const DType dtype = graph.constant(id)->dtype();
+  const double rounding = dtype == DType::bf16 ? 8e-3 : dtype == DType::f16 ? 1e-3 : 2e-6;
+  return std::abs(*value - number) <= rounding * std::abs(number);
+}
+
 ValueId other_input(const Node& node, ValueId value) {
   if (node.operator_inputs != 2 || node.inputs[0] == node.inputs[1]) return kAbsent;
   if (node.inputs[0] == value) return node.inputs[1];
@@ -122,9 +146,7 @@ ValueId combined_with(Rewriter& rewriter, ValueId id, std::string_view op_type, 
   const Node* node = rewriter.producer(id, op_type);
   if (node == nullptr || node->operator_inputs != 2) return kAbsent;
   for (std::size_t i = 0; i < 2; ++i) {
-    const auto constant = scalar_constant(rewriter.graph(), node->input(i));
-    constexpr double kRounding = 1e-4;
-    if (constant && std::abs(*constant - number) <= kRounding * std::abs(number))
+    if (is_scalar_beside(rewriter.graph(), node->input(i), node->input(1 - i), number))
       return node->input(1 - i);
   }
   return kAbsent;

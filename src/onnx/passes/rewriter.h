@@ -56,10 +56,19 @@ class Rewriter {
 /// The number that a constant of one element is; nothing for others.
 std::optional<double> scalar_constant(const Graph& graph, ValueId id);
 
+/// How many axes a value has, where that is known.
+std::optional<std::size_t> known_rank(const Graph& graph, ValueId id);
+/// The number that is combined with each element of `beside`, whose shape the result keeps: a
+/// constant of one element and no more axes.
+std::optional<double> scalar_beside(const Graph& graph, ValueId id, ValueId beside);
+/// As `scalar_beside`, and whether it is `number` as the constant's dtype rounds it.
+bool is_scalar_beside(const Graph& graph, ValueId id, ValueId beside, double number);
+
 /// The input of a node of two inputs that is not `value`; kAbsent where it has none or both are.
 ValueId other_input(const Node& node, ValueId value);
 
-/// The value that a Mul (or Add) of `op_type` combines with the constant `number` to give `id`.
+/// The value that a Mul (or Add) of `op_type` combines with the constant `number` to give `id`,
+/// which has its shape.
 ValueId combined_with(Rewriter& rewriter, ValueId id, std::string_view op_type, double number);
 
 /// A node of a domain made here, with inputs and no outputs yet.

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "onnx/passes/pass.h"
+#include "onnx/passes/rewriter.h"
 
 namespace quern::onnx {
 namespace {
@@ -16,13 +17,14 @@ bool only_moves(const Node& node) {
          !(node.is("MaxPool") && (node.has_output(1) || node.opset < 12));
 }
 
-/// Whether a DequantizeLinear has one scale for all of a tensor of bytes.
+/// Whether a DequantizeLinear has one scale for all of a tensor of bytes, which keeps their order.
 bool has_one_scale(const Graph& graph, const Node& node) {
   const Tensor* scale = graph.constant(node.input(1));
   const Tensor* zero = graph.constant(node.input(2));
   return node.is("DequantizeLinear") && scale != nullptr && scale->numel() == 1 &&
-         zero != nullptr && zero->numel() == 1 &&
-         (zero->dtype() == DType::i8 || zero->dtype() == DType::u8);
+         *scalar_constant(graph, node.input(1)) > 0 && zero != nullptr && zero->numel() == 1 &&
+         (zero->dtype() == DType::i8 || zero->dtype() == DType::u8) &&
+         node.attributes.get("block_size", std::int64_t{0}) == 0;
 }
 
 }  // namespace

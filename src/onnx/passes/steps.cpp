@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "ops/nan.h"
+
 namespace quern::onnx {
 namespace {
 
@@ -10,11 +12,18 @@ constexpr std::size_t kMaxSteps = 4;
 constexpr std::size_t kMaxOperands = 2;
 
 // Operators that are a step without numbers of their own.
-constexpr std::pair<std::string_view, std::string_view> kPlain[] = {
-    {"Relu", "relu"}, {"Sigmoid", "sigmoid"},     {"Tanh", "tanh"},
-    {"Mish", "mish"}, {"HardSwish", "hardswish"}, {"Softplus", "softplus"}};
+constexpr std::pair<std::string_view, std::string_view> kPlain[] = {{"Relu", "relu"},
+                                                                    {"Sigmoid", "sigmoid"},
+                                                                    {"Tanh", "tanh"},
+                                                                    {"Mish", "mish"},
+                                                                    {"HardSwish", "hardswish"}};
 
 }  // namespace
+
+bool are_finite(const Graph& graph, ValueId weight, ValueId bias) {
+  const Tensor* added = graph.constant(bias);
+  return ops::is_finite(*graph.constant(weight)) && (added == nullptr || ops::is_finite(*added));
+}
 
 StepChain::StepChain(Rewriter& rewriter, Node& start) : rewriter_(rewriter), start_(&start) {
   const Node* last = &start;
@@ -24,13 +33,17 @@ StepChain::StepChain(Rewriter& rewriter, Node& start) : rewriter_(rewriter), sta
     Node* reader = rewriter.only_reader(value);
     if (reader == nullptr || reader->outputs.size() != 1) return;
     const auto step = step_of(*reader, value);
-    if (!step) return;
+    if (!step || repeats(*step)) return;
     operands += step->operand != kAbsent ? 1 : 0;
     if (operands > kMaxOperands) return;
     steps_.push_back(*step);
     followed_.push_back(reader);
     last = reader;
   }
+}
+
+bool StepChain::repeats(const Step& step) const {
+  return step.operand == kAbsent && std::ranges::count(steps_, step.name, &Step::name) > 0;
 }
 
 std::optional<StepChain::Step> StepChain::step_of(const Node& reader, ValueId value) const {
@@ -46,13 +59,17 @@ std::optional<StepChain::Step> StepChain::step_of(const Node& reader, ValueId va
   const Graph& graph = rewriter_.graph();
   if (reader.is("Clip") && reader.input(0) == value) {
     const bool as_inputs = reader.opset >= 11;
-    const auto bound = [&](std::size_t index, const char* name, float fallback) {
-      if (!as_inputs) return std::optional<double>(attributes.get(name, fallback));
+    const auto bound = [&](std::size_t index, const char* name, double fallback) {
+      if (!as_inputs) {
+        return std::optional<double>(attributes.contains(name) ? attributes.get<float>(name)
+                                                               : fallback);
+      }
       return reader.has_input(index) ? scalar_constant(graph, reader.input(index)) : fallback;
     };
-    const auto low = bound(1, "min", std::numeric_limits<float>::lowest());
-    const auto high = bound(2, "max", std::numeric_limits<float>::max());
-    if (!low || !high || *low > *high) return std::nullopt;
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const auto low = bound(1, "min", -kInfinity);
+    const auto high = bound(2, "max", kInfinity);
+    if (!low || !high || !(*low <= *high)) return std::nullopt;
     return Step{"clip", static_cast<float>(*low), static_cast<float>(*high)};
   }
   const bool is_add = reader.is("Add");

@@ -28,6 +28,8 @@ class StepChain {
     float beta = 0.f;
     ValueId operand = kAbsent;
   };
+  /// oneDNN 2 gives a function that comes twice the numbers of the first.
+  bool repeats(const Step& step) const;
   std::optional<Step> step_of(const Node& reader, ValueId value) const;
 
   Rewriter& rewriter_;
@@ -35,5 +37,9 @@ class StepChain {
   std::vector<Step> steps_;
   std::vector<Node*> followed_;
 };
+
+/// Whether a constant weight and bias, which may be absent, hold neither NaN nor infinity, which
+/// steps done with the product would lose.
+bool are_finite(const Graph& graph, ValueId weight, ValueId bias);
 
 }  // namespace quern::onnx

@@ -30,8 +30,9 @@ void optimise(Graph& graph) {
   for (int round = 0; round < kRounds; ++round) {
     bool changed = false;
     for (const Pass& pass : passes()) changed |= pass.run(graph);
-    if (!changed) return;
+    if (!changed) break;
   }
+  note_finite_sources(graph);
 }
 
 }  // namespace quern::onnx

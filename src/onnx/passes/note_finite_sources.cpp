@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include "io/onnx_proto.h"
+#include "onnx/passes/pass.h"
+#include "ops/nan.h"
+
+namespace quern::onnx {
+namespace {
+
+// Finite where their first input is, and where all are, unless a sum overflows.
+// clang-format off
+constexpr std::string_view kFiniteOfFirst[] = {
+    "Abs", "AveragePool", "Cast", "Ceil", "Clip", "DepthToSpace", "DequantizeLinear", "Dropout",
+    "Elu", "Erf", "Expand", "Flatten", "Floor", "Gather", "Gelu", "GlobalAveragePool",
+    "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mish",
+    "Neg", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Resize",
+    "Sigmoid", "Slice", "Softmax", "Softplus", "SpaceToDepth", "Split", "Squeeze", "Tanh", "Tile",
+    "Transpose", "Unsqueeze", "Upsample"};
+constexpr std::string_view kFiniteOfAll[] = {
+    "Add", "BatchNormalization", "Concat", "Conv", "ConvTranspose", "Div", "Gemm",
+    "GroupNormalization", "InstanceNormalization", "LayerNormalization", "MatMul", "Max", "Mean",
+    "Min", "Mul", "PRelu", "Pad", "RMSNormalization", "Sub", "Sum"};
+constexpr std::string_view kFiniteOfOurs[] = {"Attention", "ChannelShuffle", "Conv", "Linear", "Silu"};
+// clang-format on
+
+bool is_finite_constant(const Value& value) {
+  if (!value.is_tensor() || value.tensor().dtype() == DType::string) return false;
+  return !is_floating(value.tensor().dtype()) || ops::is_finite(value.tensor());
+}
+
+/// Whether all of a constant are further from 0 than float's smallest numbers.
+bool may_divide(const Tensor* constant, double least) {
+  if (constant == nullptr || constant->dtype() != DType::f32) return false;
+  const Tensor dense = constant->contiguous();
+  return std::ranges::all_of(dense.data<float>(),
+                             [least](float value) { return static_cast<double>(value) > least; });
+}
+
+/// How many of a node's inputs must be finite for its outputs to be; nothing where that is not
+/// enough.
+std::optional<std::size_t> inputs_that_count(const Graph& graph, const Node& node) {
+  constexpr double kSmallest = 1e-30;
+  const auto is_in = [&](auto& names) { return std::ranges::count(names, node.op_type) > 0; };
+  if (node.domain == "quern")
+    return is_in(kFiniteOfOurs) ? std::optional(node.inputs.size()) : std::nullopt;
+  if (!node.domain.empty()) return std::nullopt;
+  const bool divides =
+      !node.attributes.contains("epsilon") || node.attributes.get("epsilon", 0.f) > 0.f;
+  if (!divides) return std::nullopt;
+  if (node.is("Cast") &&
+      io::onnx::find_dtype(node.attributes.get("to", std::int64_t{0})) != DType::f32)
+    return std::nullopt;
+  if (node.is("BatchNormalization") && !may_divide(graph.constant(node.input(4)), 0))
+    return std::nullopt;
+  if (node.is("Div") && !may_divide(graph.constant(node.input(1)), kSmallest)) return std::nullopt;
+  if (is_in(kFiniteOfFirst)) return 1;
+  return is_in(kFiniteOfAll) ? std::optional(node.inputs.size()) : std::nullopt;
+}
+
+}  // namespace
+
+void note_finite_sources(Graph& graph) {
+  std::vector<bool> finite(graph.values.size(), false);
+  const auto is_finite = [&](ValueId id) {
+    return id == kAbsent || finite[static_cast<std::size_t>(id)];
+  };
+  for (std::size_t i = 0; i < graph.values.size(); ++i) {
+    if (graph.values[i].constant) finite[i] = is_finite_constant(*graph.values[i].constant);
+  }
+  for (const ValueId id : graph.inputs) finite[static_cast<std::size_t>(id)] = true;
+  for (Node& node : graph.nodes) {
+    const std::size_t count = inputs_that_count(graph, node).value_or(0);
+    if (count == 0 || node.inputs.size() < count ||
+        !std::ranges::all_of(std::span(node.inputs).first(count), is_finite))
+      continue;
+    if (node.is("Conv", "quern") || node.is("Linear", "quern"))
+      node.attributes.set(kFiniteSources, std::int64_t{1});
+    for (const ValueId id : node.outputs) {
+      if (id != kAbsent) finite[static_cast<std::size_t>(id)] = true;
+    }
+  }
+}
+
+}  // namespace quern::onnx
