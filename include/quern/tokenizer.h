@@ -82,8 +82,9 @@ struct ChatMessage {
 
 /// Renders a conversation as the prompt a model was trained on. The family is recognised from the
 /// model's own Jinja template (ChatML, Llama-2, Llama-3, Mistral, Gemma, Phi-3, Zephyr), and so are
-/// its variants, but the Jinja is not run: tools and other roles are not for it. Any other model
-/// gets a plain "role: content" form. Immutable and safe to share between threads.
+/// its variants, but the Jinja is not run: tools and other roles are not for it. A model without a
+/// template gets a plain "role: content" form, one with a template of no known family none: its
+/// conversations are refused. Immutable and safe to share between threads.
 class QUERN_API ChatTemplate {
  public:
   /// The plain form.
@@ -95,11 +96,11 @@ class QUERN_API ChatTemplate {
   /// special tokens and the messages' contents do not: `Tokenizer::encode` takes the pieces as they
   /// are, and adds the BOS that a template begins with. Where a family has no system turn, the
   /// system's words open the user's message. Throws: `invalid_argument` for an unknown role, or for
-  /// words of the system with no user's message to open.
+  /// words of the system with no user's message to open; `unsupported` where the family is unknown.
   std::vector<TextPiece> render_pieces(std::span<const ChatMessage> messages) const;
   /// The same as one text, for a person to read.
   std::string render(std::span<const ChatMessage> messages) const;
-  /// "chatml", "llama3", ..., "plain".
+  /// "chatml", "llama3", ..., "plain", "unknown".
   std::string_view name() const noexcept;
   /// Strings that end an answer besides the stop tokens; those of the plain form, say.
   std::span<const std::string> stop_strings() const noexcept;

@@ -18,13 +18,16 @@
 namespace quern {
 
 /// How a file stores the values of a weight: plain elements, or GGUF's blocks of quantised ones.
-/// A block holds 32 values (the `q4_0` to `iq4_nl` rows below) or 256, along the innermost axis.
+/// A block holds 32 to 256 values along the innermost axis, most of them 32 (`q4_0` to `iq4_nl`
+/// below, and `q8_1`) or 256. Products with those of the rows from `q8_1` on are slower: `exact`.
 /// The last two are of no file: blocks of 32 codes under scales in f32, as ONNX has them.
 enum class Encoding : std::uint8_t {
   // clang-format off
   dense,
   q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4, iq4_nl,
   q2_k, q3_k, q4_k, q5_k, q6_k, q8_k, iq4_xs, tq1_0, tq2_0,
+  q8_1, nvfp4, q1_0, q2_0,
+  iq1_s, iq1_m, iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s,
   q4_f32, q8_f32
   // clang-format on
 };

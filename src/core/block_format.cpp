@@ -1,8 +1,8 @@
 #include "core/block_format.h"
 
-#include <cstring>
 #include <iterator>
 
+#include "core/block_grids.h"
 #include "core/block_tables.h"
 #include "core/error.h"
 
@@ -12,15 +12,6 @@ namespace {
 using Bytes = const std::uint8_t*;
 
 constexpr int kSuperBlock = 256;
-
-template <class T>
-T read(Bytes at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-float read_f16(Bytes at) { return Float16::widen(read<std::uint16_t>(at)); }
 
 void decode_q4_0(Bytes block, float* values) {
   const float scale = read_f16(block);
@@ -142,7 +133,7 @@ void decode_q6_k(Bytes block, float* values) {
 }
 
 void decode_q8_k(Bytes block, float* values) {
-  const float scale = read<float>(block);
+  const float scale = read_bytes<float>(block);
   for (int i = 0; i < kSuperBlock; ++i)
     values[i] = scale * static_cast<float>(static_cast<std::int8_t>(block[4 + i]));
 }
@@ -184,17 +175,43 @@ void decode_tq2_0(Bytes block, float* values) {
     values[i] = scale * static_cast<float>(packed_field<2, 32>(block, i) - 1);
 }
 
+/// The bytes after the scale hold the sum of the values, for products.
+void decode_q8_1(Bytes block, float* values) {
+  const float scale = read_f16(block);
+  for (int i = 0; i < 32; ++i)
+    values[i] = scale * static_cast<float>(static_cast<std::int8_t>(block[4 + i]));
+}
+
+void decode_nvfp4(Bytes block, float* values) {
+  for (int i = 0; i < 64; ++i) {
+    const float scale = half_of_ue4m3(block[i / 16]);
+    const auto code = static_cast<unsigned>(packed_field<4, 8>(block + 4, i));
+    values[i] = scale * static_cast<float>(kE2m1DoubledValues[code]);
+  }
+}
+
+void decode_q1_0(Bytes block, float* values) {
+  const float scale = read_f16(block);
+  for (int i = 0; i < 128; ++i) values[i] = packed_field<1, 1>(block + 2, i) != 0 ? scale : -scale;
+}
+
+void decode_q2_0(Bytes block, float* values) {
+  const float scale = read_f16(block);
+  for (int i = 0; i < 64; ++i)
+    values[i] = scale * static_cast<float>(packed_field<2, 1>(block + 2, i) - 1);
+}
+
 /// Blocks of ONNX's codes: f32 scale, f32 offset, codes as q4_0 has them.
 void decode_q4_f32(Bytes block, float* values) {
-  const auto scale = read<float>(block);
-  const auto offset = read<float>(block + 4);
+  const auto scale = read_bytes<float>(block);
+  const auto offset = read_bytes<float>(block + 4);
   for (int i = 0; i < 32; ++i)
     values[i] = scale * static_cast<float>(packed_field<4, 16>(block + 8, i)) + offset;
 }
 
 /// f32 scale, signed codes.
 void decode_q8_f32(Bytes block, float* values) {
-  const auto scale = read<float>(block);
+  const auto scale = read_bytes<float>(block);
   for (int i = 0; i < 32; ++i)
     values[i] = scale * static_cast<float>(static_cast<std::int8_t>(block[4 + i]));
 }
@@ -223,6 +240,17 @@ constexpr Row kRows[] = {
     {{kSuperBlock, 136}, decode_iq4_xs},
     {{kSuperBlock, 54}, decode_tq1_0},
     {{kSuperBlock, 66}, decode_tq2_0},
+    {{32, 36}, decode_q8_1},
+    {{64, 36}, decode_nvfp4},
+    {{128, 18}, decode_q1_0},
+    {{64, 18}, decode_q2_0},
+    {{kSuperBlock, 50}, decode_iq1_s},
+    {{kSuperBlock, 56}, decode_iq1_m},
+    {{kSuperBlock, 66}, decode_iq2_xxs},
+    {{kSuperBlock, 74}, decode_iq2_xs},
+    {{kSuperBlock, 82}, decode_iq2_s},
+    {{kSuperBlock, 98}, decode_iq3_xxs},
+    {{kSuperBlock, 110}, decode_iq3_s},
     {{32, 24}, decode_q4_f32},
     {{32, 36}, decode_q8_f32},
 };

@@ -10,8 +10,10 @@ namespace quern {
 
 std::string_view to_string(Encoding encoding) noexcept {
   constexpr std::string_view kNames[] = {
-      "dense", "q4_0", "q4_1", "q5_0", "q5_1",   "q8_0",  "mxfp4", "iq4_nl", "q2_k",  "q3_k",
-      "q4_k",  "q5_k", "q6_k", "q8_k", "iq4_xs", "tq1_0", "tq2_0", "q4_f32", "q8_f32"};
+      "dense",  "q4_0",  "q4_1",    "q5_0",  "q5_1",   "q8_0",  "mxfp4",  "iq4_nl",
+      "q2_k",   "q3_k",  "q4_k",    "q5_k",  "q6_k",   "q8_k",  "iq4_xs", "tq1_0",
+      "tq2_0",  "q8_1",  "nvfp4",   "q1_0",  "q2_0",   "iq1_s", "iq1_m",  "iq2_xxs",
+      "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s", "q4_f32", "q8_f32"};
   return kNames[static_cast<unsigned>(encoding)];
 }
 

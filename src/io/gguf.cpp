@@ -32,23 +32,45 @@ constexpr TensorType kTensorTypes[] = {
     {6, Encoding::q5_0},
     {7, Encoding::q5_1},
     {8, Encoding::q8_0},
+    {9, Encoding::q8_1},
     {10, Encoding::q2_k},
     {11, Encoding::q3_k},
     {12, Encoding::q4_k},
     {13, Encoding::q5_k},
     {14, Encoding::q6_k},
     {15, Encoding::q8_k},
+    {16, Encoding::iq2_xxs},
+    {17, Encoding::iq2_xs},
+    {18, Encoding::iq3_xxs},
+    {19, Encoding::iq1_s},
     {20, Encoding::iq4_nl},
+    {21, Encoding::iq3_s},
+    {22, Encoding::iq2_s},
     {23, Encoding::iq4_xs},
     {24, Encoding::dense, DType::i8},
     {25, Encoding::dense, DType::i16},
     {26, Encoding::dense, DType::i32},
     {27, Encoding::dense, DType::i64},
     {28, Encoding::dense, DType::f64},
+    {29, Encoding::iq1_m},
     {30, Encoding::dense, DType::bf16},
     {34, Encoding::tq1_0},
     {35, Encoding::tq2_0},
     {39, Encoding::mxfp4},
+    {40, Encoding::nvfp4},
+    {41, Encoding::q1_0},
+    {42, Encoding::q2_0},
+};
+
+/// Types that files had once, and no program reads any more.
+struct RetiredType {
+  std::uint32_t id;
+  std::string_view name;
+};
+
+constexpr RetiredType kRetiredTypes[] = {
+    {4, "q4_2"},      {5, "q4_3"},        {31, "q4_0_4_4"},   {32, "q4_0_4_8"},
+    {33, "q4_0_8_8"}, {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"},
 };
 
 /// A row of the table of tensors.
@@ -85,14 +107,31 @@ std::uint64_t read_alignment(const ByteReader& reader, const GgufMetadata& metad
   return static_cast<std::uint64_t>(*alignment);
 }
 
+std::string known_types() {
+  std::string names;
+  for (const TensorType& type : kTensorTypes) {
+    const bool dense = type.encoding == Encoding::dense;
+    names += names.empty() ? "" : ", ";
+    names += dense ? to_string(type.dtype) : to_string(type.encoding);
+  }
+  return names;
+}
+
 TensorType read_tensor_type(ByteReader& reader, const std::string& name) {
   const std::size_t at = reader.position();
   const auto id = reader.read<std::uint32_t>("a tensor's type");
   for (const TensorType& type : kTensorTypes) {
     if (type.id == id) return type;
   }
-  fail(ErrorCode::unsupported, "{}: tensor \"{}\": type {} is not supported (at byte {})",
-       reader.name(), name, id, at);
+  for (const RetiredType& type : kRetiredTypes) {
+    if (type.id != id) continue;
+    fail(ErrorCode::unsupported, "{}: tensor \"{}\": type {} is not supported (at byte {})",
+         reader.name(), name, type.name, at);
+  }
+  fail(
+      ErrorCode::unsupported,
+      "{}: tensor \"{}\": its type has the number {}, which is of none known here: {} (at byte {})",
+      reader.name(), name, id, known_types(), at);
 }
 
 Shape read_shape(ByteReader& reader, const std::string& name) {
@@ -188,10 +227,6 @@ Weight make_weight(const TensorInfo& info, std::span<const std::byte> data,
 
 }  // namespace
 
-GgufFile read_gguf(const std::string& path, const LoadProgress& progress) {
-  return parse_gguf(map_file(path), progress);
-}
-
 GgufFile parse_gguf(const FileBytes& file, const LoadProgress& progress) {
   ByteReader reader(file.bytes, file.name);
   GgufFile gguf;
@@ -206,12 +241,14 @@ GgufFile parse_gguf(const FileBytes& file, const LoadProgress& progress) {
   const auto data =
       file.bytes.subspan(reader.position() + std::min<std::uint64_t>(padding, reader.left()));
   check_places(reader, infos, data.size());
+  const auto parts = std::max<std::int64_t>(find_int(gguf.metadata, "split.count").value_or(1), 1);
+  const double all = static_cast<double>(tensors) * static_cast<double>(parts);
   std::map<std::string, Weight> weights;
   for (const TensorInfo& info : infos) {
     if (!weights.try_emplace(info.name, make_weight(info, data, file.owner)).second) {
       reader.fail_at(info.at, "the tensor \"{}\" occurs twice", info.name);
     }
-    if (progress) progress(static_cast<double>(weights.size()) / static_cast<double>(tensors));
+    if (progress) progress(static_cast<double>(weights.size()) / all);
   }
   gguf.weights = Weights(std::move(weights));
   return gguf;

@@ -17,12 +17,16 @@ struct GgufFile {
   Weights weights;  ///< shapes outermost axis first, the reverse of the file's order
 };
 
-/// Opening costs no more than reading the tables before the tensors. Throws: `not_found`,
-/// `corrupt_file` with the offset of what is wrong, `unsupported` for another version or a tensor
-/// type that is not in `Encoding`.
+/// A whole model: where the file is the first of several ("model-00001-of-00003.gguf"), the tensors
+/// of all of them under the metadata of the first. Opening costs no more than reading the tables
+/// before the tensors. Throws: `not_found`, a part that is missing included; `corrupt_file` with
+/// the offset of what is wrong, or for a part that is not the one its name says; `invalid_argument`
+/// for a part that is not the first; `unsupported` for another version or a tensor type that is not
+/// in `Encoding`.
 GgufFile read_gguf(const std::string& path, const LoadProgress& progress = {});
 
-/// As read_gguf, from bytes at hand; `progress` is told the share of the tensors listed so far.
+/// One file alone, from bytes at hand; `progress` is told the share of the tensors listed so far,
+/// of all parts where the file is one of several.
 GgufFile parse_gguf(const FileBytes& file, const LoadProgress& progress = {});
 
 }  // namespace quern::io

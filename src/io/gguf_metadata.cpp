@@ -1,5 +1,6 @@
 #include "io/gguf_metadata.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -9,6 +10,7 @@ namespace {
 constexpr std::uint64_t kMaxPairs = std::uint64_t{1} << 16;
 constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 23;
 constexpr std::size_t kMaxKeyBytes = 65535;
+constexpr std::uint64_t kLargestSigned = std::numeric_limits<std::int64_t>::max();
 
 /// Numbered as in the file.
 enum class Type : std::uint32_t {
@@ -21,8 +23,15 @@ enum class Type : std::uint32_t {
 constexpr std::array<std::uint8_t, 13> kMinBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
 
 constexpr std::array<std::string_view, std::variant_size_v<GgufValue>> kTypeNames = {
-    "a boolean",           "an integer",         "a number", "a string", "an array of integers",
-    "an array of numbers", "an array of strings"};
+    "a boolean",
+    "an integer",
+    "a number",
+    "a string",
+    "an array of integers",
+    "an array of numbers",
+    "an array of strings",
+    "an integer beyond 2^63",
+    "an array of integers beyond 2^63"};
 
 class MetadataReader {
  public:
@@ -50,12 +59,25 @@ class MetadataReader {
         return reader_.read_string("a metadata string");
       case Type::array:
         return read_array();
+      case Type::u64:
+        return narrowed(reader_.read<std::uint64_t>("a metadata integer"));
       default:
         return read_integer(type);
     }
   }
 
  private:
+  static GgufValue narrowed(std::uint64_t value) {
+    if (value > kLargestSigned) return value;
+    return static_cast<std::int64_t>(value);
+  }
+
+  static GgufValue narrowed(std::vector<std::uint64_t> values) {
+    if (std::ranges::any_of(values, [](std::uint64_t value) { return value > kLargestSigned; }))
+      return values;
+    return std::vector<std::int64_t>(values.begin(), values.end());
+  }
+
   Type read_type() {
     const std::size_t at = reader_.position();
     const auto id = reader_.read<std::uint32_t>("a metadata type");
@@ -84,6 +106,9 @@ class MetadataReader {
       case Type::string:
         return read_elements<std::string>(count,
                                           [&] { return reader_.read_string("a metadata string"); });
+      case Type::u64:
+        return narrowed(read_elements<std::uint64_t>(
+            count, [&] { return reader_.read<std::uint64_t>("a metadata integer"); }));
       default:
         return read_elements<std::int64_t>(count, [&] { return read_integer(type); });
     }
@@ -119,21 +144,16 @@ class MetadataReader {
         return reader_.read<std::int32_t>(kWhat);
       case Type::i64:
         return reader_.read<std::int64_t>(kWhat);
-      case Type::u64:
-        return read_within<std::uint64_t>(std::numeric_limits<std::int64_t>::max(), kWhat);
       default:
-        return read_within<std::uint8_t>(1, "a metadata boolean");
+        return read_boolean();
     }
   }
 
-  template <class T>
-  std::int64_t read_within(std::int64_t largest, std::string_view what) {
+  std::int64_t read_boolean() {
     const std::size_t at = reader_.position();
-    const auto value = reader_.read<T>(what);
-    if (value > static_cast<std::uint64_t>(largest)) {
-      reader_.fail_at(at, "{} is {}, expected at most {}", what, value, largest);
-    }
-    return static_cast<std::int64_t>(value);
+    const auto value = reader_.read<std::uint8_t>("a metadata boolean");
+    if (value > 1) reader_.fail_at(at, "a metadata boolean is {}, expected 0 or 1", value);
+    return value;
   }
 
   ByteReader& reader_;

@@ -12,9 +12,11 @@
 
 namespace quern::io {
 
-/// One metadata value; integers of every width are widened, arrays of bool become integers.
+/// One metadata value; integers of every width are widened, arrays of bool become integers. The
+/// unsigned ones are for integers of 2^63 and more, and for arrays that hold such.
 using GgufValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
+                               std::vector<double>, std::vector<std::string>, std::uint64_t,
+                               std::vector<std::uint64_t>>;
 
 using GgufMetadata = std::map<std::string, GgufValue, std::less<>>;
 

@@ -43,7 +43,7 @@ Weights Weights::open(const std::string& path, const LoadProgress& progress) {
   }
   const io::FileBytes file = io::map_file(path);
   const std::string_view text = text_of(file);
-  if (text.starts_with("GGUF")) return io::parse_gguf(file, progress).weights;
+  if (text.starts_with("GGUF")) return io::read_gguf(path, progress).weights;
   if (is_safetensors(text)) return Weights(io::parse_safetensors(file, progress).weights);
   if (is_json(text)) return Weights(io::read_sharded_safetensors(path, progress));
   fail(ErrorCode::corrupt_file, "{}: neither GGUF, safetensors nor a safetensors index (at byte 0)",

@@ -59,6 +59,17 @@ auto visit_encoding(Encoding encoding, const Visitor& visitor)
       return visitor(EncodingTag<Q8_F32>{});
     case Encoding::dense:
     case Encoding::q8_k:
+    case Encoding::q8_1:
+    case Encoding::nvfp4:
+    case Encoding::q1_0:
+    case Encoding::q2_0:
+    case Encoding::iq1_s:
+    case Encoding::iq1_m:
+    case Encoding::iq2_xxs:
+    case Encoding::iq2_xs:
+    case Encoding::iq2_s:
+    case Encoding::iq3_xxs:
+    case Encoding::iq3_s:
       break;
   }
   return nullptr;

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "core/error.h"
 #include "llm/arch/architecture.h"
 
 namespace quern::llm {
@@ -5,6 +8,11 @@ namespace quern::llm {
 void Batch::add(KvSequence& sequence, std::span<const TokenId> ids) {
   tokens.insert(tokens.end(), ids.begin(), ids.end());
   parts.push_back({&sequence, static_cast<std::int64_t>(ids.size())});
+}
+
+void Batch::checkpoint() const {
+  const bool all = std::ranges::all_of(cancelled, [](const auto* flag) { return flag->load(); });
+  if (all && !cancelled.empty()) fail(ErrorCode::cancelled, "generate: it was cancelled");
 }
 
 std::vector<std::int64_t> Batch::positions() const {

@@ -56,6 +56,11 @@ std::vector<float> rotary_frequencies(double base, std::int64_t rotated_dim) {
   return frequencies;
 }
 
+void slow_frequencies(std::vector<float>& frequencies, double factor) {
+  if (!(factor > 0)) fail(ErrorCode::corrupt_file, "model: rotary scaling by {}", factor);
+  for (float& frequency : frequencies) frequency /= static_cast<float>(factor);
+}
+
 void scale_frequencies(std::vector<float>& frequencies, const RampScaling& scaling) {
   const auto& [factor, low, high, context] = scaling;
   if (!(factor > 0) || !(high > low) || !(context > 0)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct ModelConfig {
   std::int64_t context_length = 0;
   std::int64_t window = 0;  ///< sliding-window attention; 0: none
   float norm_epsilon = 1e-5f;
+  /// Whether products have a bias, and whether the output is that of the embedding where it has no
+  /// matrix of its own; none: what the weights say.
+  std::optional<bool> attention_bias, ffn_bias, tied_output;
   std::vector<float> rotary_frequencies;  ///< radians per position, of each rotated pair
   ops::RotaryPairs rotary_pairs = ops::RotaryPairs::halves;
 };
@@ -29,6 +33,9 @@ void check_config(const ModelConfig& config);
 
 /// base^(-2 i / rotated_dim) for each pair.
 std::vector<float> rotary_frequencies(double base, std::int64_t rotated_dim);
+
+/// Positions are `factor` times closer ("linear").
+void slow_frequencies(std::vector<float>& frequencies, double factor);
 
 /// Context extension by wave length ("llama3" in Hugging Face configurations): long waves slow down
 /// by `factor`, short ones stay, with a smooth ramp between `low_freq_factor` and

@@ -1,13 +1,37 @@
 #include "llm/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "core/error.h"
 #include "llm/logprob.h"
 
 namespace quern::llm {
+namespace {
+
+/// e to the power of `x`, at most 0, rounded to nearest but in a few of a thousand; 0 where f32 has
+/// no normal number for it. One that compilers can vectorise.
+float exponential(float x) {
+  constexpr double kPerPower = 1.4426950408889634;  // 1 / ln(2)
+  constexpr double kRounder = 0x1.8p52;             // its last bits become the power of two
+  constexpr float kLowest = -87.3f;
+  const double within = x < kLowest ? kLowest : x;
+  const double shifted = within * kPerPower + kRounder;
+  const double r = within - (shifted - kRounder) * 0.6931471805599453;
+  double sum = 1.0 / 362880;
+  for (const double factor :
+       {1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0}) {
+    sum = sum * r + factor;
+  }
+  const auto bits =
+      std::bit_cast<std::uint64_t>(sum) + (std::bit_cast<std::uint64_t>(shifted) << 52);
+  return x < kLowest ? 0.f : static_cast<float>(std::bit_cast<double>(bits));
+}
+
+}  // namespace
 
 void check_options(const GenerateOptions& options) {
   require(options.max_tokens >= 0, "generate: max_tokens {} is negative", options.max_tokens);
@@ -53,28 +77,33 @@ TokenId Sampler::choose_token(std::span<float> logits) {
     logits[static_cast<std::size_t>(token)] += bias;
   }
   penalise(logits);
-  if (options_.temperature == 0.f) {
-    return static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
-  }
-  candidates_.resize(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    candidates_[i] = {static_cast<TokenId>(i), logits[i]};
-  const auto likelier = [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
-  };
-  const bool limited =
-      options_.top_k > 0 && static_cast<std::size_t>(options_.top_k) < candidates_.size();
-  const auto count = limited ? static_cast<std::size_t>(options_.top_k) : candidates_.size();
-  std::ranges::partial_sort(candidates_, candidates_.begin() + static_cast<std::ptrdiff_t>(count),
-                            likelier);
-  candidates_.resize(count);
-  const float largest = candidates_.front().weight;
-  for (Candidate& candidate : candidates_) {
+  const auto largest = std::ranges::max_element(logits);
+  if (options_.temperature == 0.f) return static_cast<TokenId>(largest - logits.begin());
+  const float top = *largest;
+  const bool limited = options_.top_k > 0 && options_.top_k < std::ssize(logits);
+  if (limited) logits = keep_largest(logits);
+  weights_.resize(logits.size());
+  for (std::size_t i = 0; i < logits.size(); ++i) {
     // Equal infinities would give NaN.
-    const float distance = candidate.weight == largest ? 0.f : candidate.weight - largest;
-    candidate.weight = std::exp(distance / options_.temperature);
+    const float distance = logits[i] == top ? 0.f : logits[i] - top;
+    weights_[i] = exponential(distance / options_.temperature);
   }
-  return draw(nucleus());
+  const std::size_t place = draw();
+  return limited ? kept_[place] : static_cast<TokenId>(place);
+}
+
+/// Moves the top_k largest to the front, as they stand in order, and their tokens into `kept_`.
+std::span<float> Sampler::keep_largest(std::span<float> logits) {
+  ranking_.rank(logits, Ranking::Measure::count);
+  const Ranking::Place last = ranking_.reach(options_.top_k);
+  const float least = logits[last.index];
+  kept_.clear();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] < least || (logits[i] == least && i > last.index)) continue;
+    logits[kept_.size()] = logits[i];
+    kept_.push_back(static_cast<TokenId>(i));
+  }
+  return logits.first(kept_.size());
 }
 
 void Sampler::penalise(std::span<float> logits) const {
@@ -90,30 +119,18 @@ void Sampler::penalise(std::span<float> logits) const {
   }
 }
 
-/// How many of the candidates, likeliest first, top_p and min_p leave.
-std::size_t Sampler::nucleus() const {
-  double total = 0;
-  for (const Candidate& candidate : candidates_) total += candidate.weight;
-  double covered = 0;
-  std::size_t count = 0;
-  while (count < candidates_.size() &&
-         candidates_[count].weight >= options_.min_p * candidates_.front().weight) {
-    covered += candidates_[count++].weight;
-    if (covered >= options_.top_p * total) break;
+/// The place of a weight among those that top_p and min_p leave, drawn by weight.
+std::size_t Sampler::draw() {
+  ranking_.rank(weights_, Ranking::Measure::value);
+  const double total = ranking_.total();
+  if (options_.min_p > 0.f) {
+    for (float& weight : weights_) weight = weight >= options_.min_p ? weight : 0.f;
+    ranking_.rank(weights_, Ranking::Measure::value);
   }
-  return std::max<std::size_t>(count, 1);
-}
-
-TokenId Sampler::draw(std::size_t count) {
-  double total = 0;
-  for (std::size_t i = 0; i < count; ++i) total += candidates_[i].weight;
+  const double left =
+      options_.top_p < 1.f ? ranking_.reach(options_.top_p * total).sum : ranking_.total();
   // Not std::uniform_real_distribution, whose values differ between standard libraries.
-  double left = static_cast<double>(random_() >> 11) * 0x1.0p-53 * total;
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    left -= candidates_[i].weight;
-    if (left < 0) return candidates_[i].token;
-  }
-  return candidates_[count - 1].token;
+  return ranking_.pass(static_cast<double>(random_() >> 11) * 0x1.0p-53 * left).index;
 }
 
 }  // namespace quern::llm

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "llm/ranking.h"
 #include "quern/llm.h"
 
 namespace quern::llm {
@@ -30,20 +31,17 @@ class Sampler {
   Choice choose(std::span<float> logits);
 
  private:
-  struct Candidate {
-    TokenId token;
-    float weight;  ///< the logit, then the unnormalised probability
-  };
-
   TokenId choose_token(std::span<float> logits);
   void penalise(std::span<float> logits) const;
-  std::size_t nucleus() const;
-  TokenId draw(std::size_t count);
+  std::span<float> keep_largest(std::span<float> logits);
+  std::size_t draw();
 
   GenerateOptions options_;
   std::mt19937_64 random_;
   std::unordered_map<TokenId, std::int64_t> seen_;  // how often the answer has it
-  std::vector<Candidate> candidates_;
+  std::vector<float> weights_;  // unnormalised probabilities, of the likeliest token 1
+  std::vector<TokenId> kept_;   // the tokens that top_k leaves
+  Ranking ranking_;
 };
 
 }  // namespace quern::llm

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "quern/runtime.h"
 
 namespace quern::llm {
 namespace {
@@ -13,6 +14,24 @@ template <class Entries>
 auto place_of(Entries& entries, int priority) {
   return std::ranges::find_if(entries,
                               [&](const auto& entry) { return entry.priority < priority; });
+}
+
+/// Operations that take 80 ms on this machine, with much to spare where it is busy with nothing
+/// else. Known from what it is, not measured: equal runs are to give equal results.
+std::int64_t operations_of_a_part() {
+  struct Speed {
+    std::string_view isa;
+    std::int64_t giga;  // operations a second, on one thread
+  };
+  constexpr Speed kSpeeds[] = {{"amx", 500}, {"avx512", 120}, {"avx2", 50}};
+  const RuntimeInfo info = runtime_info();
+  std::int64_t giga = 12;
+  for (const Speed& speed : kSpeeds) {
+    if (!info.isa.starts_with(speed.isa)) continue;
+    giga = speed.giga;
+    break;
+  }
+  return giga * 80'000'000 * info.threads;
 }
 
 }  // namespace
@@ -89,6 +108,19 @@ bool Scheduler::begin(Entry& entry) {
   return true;
 }
 
+/// Tokens of a prompt that a step takes, so that none of its parts is long.
+std::int64_t Scheduler::most_at_once(Job& job) const {
+  if (options_.part_operations <= 0) return options_.step_tokens;
+  const ModelConfig& config = decoder_.config();
+  constexpr std::int64_t kFewest = 64;
+  const std::int64_t product = 2 * config.dim * config.ffn_dim;
+  // What attention computes takes about twice as long as as much of a product.
+  const std::int64_t attention =
+      8 * config.heads * config.head_dim * (job.sequence().length() + options_.step_tokens);
+  const std::int64_t most = options_.part_operations / std::max(product, attention);
+  return std::max(most / kFewest * kFewest, kFewest);
+}
+
 std::vector<Scheduler::Share> Scheduler::plan() {
   std::vector<Share> shares;
   for (Entry& entry : running_) {
@@ -99,7 +131,7 @@ std::vector<Scheduler::Share> Scheduler::plan() {
     if (left <= 0) break;
     if (entry.job->finished() || entry.job->decoding()) continue;
     const std::int64_t pending = std::ssize(entry.job->pending());
-    const std::int64_t count = std::min(left, pending);
+    const std::int64_t count = std::min({left, pending, most_at_once(*entry.job)});
     shares.push_back({&entry, count, count == pending});
     left -= count;
   }
@@ -124,7 +156,10 @@ void Scheduler::run(std::vector<Share> shares) {
     for (const Share& share : shares) keep_pages(*share.entry);
     choose(choosing, logits);
   } catch (...) {
-    for (const Share& share : shares) share.entry->job->fail(std::current_exception());
+    for (const Share& share : shares) {
+      Job& job = *share.entry->job;
+      job.cancelled ? job.end(FinishReason::cancelled) : job.fail(std::current_exception());
+    }
     return;
   }
   for (Job* job : choosing) {
@@ -147,6 +182,7 @@ bool Scheduler::add_to(Batch& batch, const Share& share) {
     return false;
   }
   batch.add(job.sequence(), job.pending().first(static_cast<std::size_t>(share.count)));
+  batch.cancelled.push_back(&job.cancelled);
   if (share.chooses) batch.want_last();
   return true;
 }
@@ -190,7 +226,7 @@ Scheduler::Jobs Scheduler::take_finished() {
 }
 
 void run_alone(const Decoder& decoder, const std::shared_ptr<Job>& job) {
-  Scheduler scheduler(decoder, {});
+  Scheduler scheduler(decoder, {.part_operations = operations_of_a_part()});
   scheduler.add(job, {}, 0);
   while (!scheduler.idle()) {
     scheduler.admit();

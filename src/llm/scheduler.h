@@ -19,6 +19,9 @@ struct SchedulerOptions {
   std::int64_t kv_pages = std::numeric_limits<std::int64_t>::max();
   std::int64_t step_tokens = 512;  ///< of one forward; more than `max_running`
   bool keep_prefixes = false;      ///< for later jobs of the same tenant
+  /// Of a product or of attention over a part of a prompt, which is kept so short that a
+  /// cancelled job ends soon; 0: as many as `step_tokens` give.
+  std::int64_t part_operations = 0;
 };
 
 /// Runs jobs by continuous batching: each step is one forward of the next token of every job that
@@ -66,6 +69,7 @@ class Scheduler {
   };
 
   bool begin(Entry& entry);
+  std::int64_t most_at_once(Job& job) const;
   std::vector<Share> plan();
   void run(std::vector<Share> shares);
   static bool add_to(Batch& batch, const Share& share);

@@ -165,7 +165,8 @@ Format recognise_chat_format(std::string_view source) {
       return family.describe(source);
     }
   }
-  return plain(source);
+  if (source.empty()) return plain(source);
+  return {.name = "unknown", .system = {}, .user = {}, .assistant = {}, .refuses = true};
 }
 
 }  // namespace quern::tokenizer

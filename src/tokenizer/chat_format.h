@@ -28,11 +28,12 @@ struct ChatTemplate::Format {
   std::optional<std::string> default_system = {};  ///< where a conversation starts without one
   std::string between_rounds = {};                 ///< before the user's turn, after an answer
   std::vector<std::string> stop_strings = {};
+  bool refuses = false;  ///< nothing can be rendered
 };
 
 namespace tokenizer {
 
-/// The plain form where `source` shows no family's marks.
+/// The plain form of an empty `source`; a refusing one where it shows no family's marks.
 ChatTemplate::Format recognise_chat_format(std::string_view source);
 
 }  // namespace tokenizer

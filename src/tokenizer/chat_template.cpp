@@ -116,6 +116,12 @@ ChatTemplate ChatTemplate::recognise(std::string_view source) {
 }
 
 std::vector<TextPiece> ChatTemplate::render_pieces(std::span<const ChatMessage> given) const {
+  if (format_->refuses) {
+    fail(ErrorCode::unsupported,
+         "chat: the model's own template is of no known family, so that it is not known how a "
+         "conversation is written for it; known are chatml, llama3, gemma, llama2, mistral, phi3, "
+         "zephyr");
+  }
   check_roles(given);
   const std::vector<Message> messages = place_system(given, *format_);
   Pieces prompt;

@@ -19,15 +19,15 @@ void check_count(std::string_view key, std::size_t count, std::size_t tokens) {
   fail(ErrorCode::corrupt_file, "GGUF: {} has {} elements for {} tokens", key, count, tokens);
 }
 
-/// Nothing where the key is missing or holds -1, in 32 bits or 64.
+/// Nothing where the key is missing or names no token: some files hold -1 in 32 bits or 64, or an
+/// id beyond the vocabulary.
 std::optional<TokenId> find_id(const GgufMetadata& metadata, std::string_view key,
                                const Vocabulary& vocabulary) {
+  const auto found = metadata.find(key);
+  if (found != metadata.end() && std::holds_alternative<std::uint64_t>(found->second))
+    return std::nullopt;
   const auto value = io::find_int(metadata, key);
-  if (!value || *value == -1 || *value == 0xffffffff) return std::nullopt;
-  if (!vocabulary.contains(*value)) {
-    fail(ErrorCode::corrupt_file, "GGUF: {} is {}, outside the vocabulary of {}", key, *value,
-         vocabulary.size());
-  }
+  if (!value || !vocabulary.contains(*value)) return std::nullopt;
   return static_cast<TokenId>(*value);
 }
 
@@ -101,7 +101,7 @@ bool set_byte_level(Tokenizer::Impl& impl, const GgufMetadata& metadata) {
   impl.model = std::make_unique<tokenizer::ByteLevelBpe>(
       impl.vocabulary, read_merges(metadata, impl.vocabulary),
       tokenizer::ByteLevelBpe::Options{.whole_words = named.whole_words});
-  impl.pre_tokenizer = tokenizer::PreTokenizer(named.rules);
+  impl.pre_tokenizer = tokenizer::PreTokenizer(named.rules, tokenizer::UnicodeEdition::v15);
   if (named.nfc) impl.normalizer = tokenizer::Normalizer({tokenizer::UnicodeForm::nfc});
   impl.pieces = tokenizer::byte_level_pieces(impl.vocabulary);
   return named.add_bos;
@@ -122,7 +122,8 @@ void set_sentencepiece(Tokenizer::Impl& impl, const GgufMetadata& metadata) {
   if (impl.strip_leading_space) marks.push_back(tokenizer::Prepend{" "});
   marks.push_back(tokenizer::ReplaceText{" ", std::string(tokenizer::kSpaceMark)});
   impl.word_marks = tokenizer::Normalizer(std::move(marks));
-  impl.pre_tokenizer = tokenizer::PreTokenizer(tokenizer::split_before_spaces(impl.vocabulary));
+  impl.pre_tokenizer = tokenizer::PreTokenizer(tokenizer::split_before_spaces(impl.vocabulary),
+                                               tokenizer::UnicodeEdition::v15);
   impl.pieces = tokenizer::sentencepiece_pieces(impl.vocabulary);
 }
 

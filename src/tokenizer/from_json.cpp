@@ -115,8 +115,17 @@ tokenizer::MergeTable read_merges(const JsonObject& model, const Vocabulary& voc
   return merges;
 }
 
+/// Old files do not say; what a model has tells.
+std::string type_of_model(const JsonObject& model) {
+  if (const auto type = model.find<std::string>("type")) return *type;
+  const auto vocab = model.json().find("vocab");
+  if (vocab != model.json().end() && vocab->is_array()) return "Unigram";
+  if (model.contains("merges")) return "BPE";
+  return model.contains("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
+}
+
 void check_model(const JsonObject& model) {
-  const auto type = model.get_or<std::string>("type", "BPE");
+  const std::string type = type_of_model(model);
   const auto prefix = model.get_or<std::string>("continuing_subword_prefix", "");
   const double dropout = model.get_or<double>("dropout", 0.0);
   if (type != "BPE" || !prefix.empty() || dropout != 0.0) {
@@ -201,7 +210,7 @@ std::shared_ptr<Tokenizer::Impl> impl_from_json(const Json& json) {
   set_model(*impl, model, steps.byte_level);
   if (steps.rules.empty()) steps.rules = split_before_spaces(impl->vocabulary);
   impl->word_marks = Normalizer(std::move(steps.word_marks));
-  impl->pre_tokenizer = PreTokenizer(steps.rules);
+  impl->pre_tokenizer = PreTokenizer(steps.rules, UnicodeEdition::v16);
   impl->strip_leading_space = read_decoder_strips_space(root);
 
   const Template around = read_post_processor(root);

@@ -1,6 +1,7 @@
 #include "tokenizer/json_steps.h"
 
 #include <functional>
+#include <span>
 
 #include "core/error.h"
 #include "tokenizer/assemble.h"
@@ -97,7 +98,6 @@ void add_byte_level(PreTokenizerSteps& steps, const JsonObject& json) {
     steps.word_marks.push_back(Prepend{.text = " ", .unless_there = true, .only_at_start = false});
   }
   if (json.get_or<bool>("use_regex", true)) steps.rules.push_back({std::string(gpt2_pattern())});
-  steps.byte_level = true;
 }
 
 void add_metaspace(PreTokenizerSteps& steps, const JsonObject& json) {
@@ -113,9 +113,13 @@ void add_metaspace(PreTokenizerSteps& steps, const JsonObject& json) {
 }
 
 void add_pre_tokenizer(PreTokenizerSteps& steps, const JsonObject& json, const std::string& type) {
-  require_supported(!steps.byte_level, "after ByteLevel, pre_tokenizer", type);
+  const bool on_bytes = steps.byte_level;
+  const std::size_t before = steps.rules.size();
+  require_supported(!on_bytes || (type != "ByteLevel" && type != "Metaspace"),
+                    "after ByteLevel, pre_tokenizer", type);
   if (type == "ByteLevel") {
     add_byte_level(steps, json);
+    steps.byte_level = true;
   } else if (type == "Metaspace") {
     add_metaspace(steps, json);
   } else if (type == "Split") {
@@ -130,6 +134,7 @@ void add_pre_tokenizer(PreTokenizerSteps& steps, const JsonObject& json, const s
   } else {
     fail_unsupported("pre_tokenizer", type);
   }
+  for (SplitRule& rule : std::span(steps.rules).subspan(before)) rule.on_bytes = on_bytes;
 }
 
 void add_normalizer(std::vector<NormalizerStep>& steps, const JsonObject& json,

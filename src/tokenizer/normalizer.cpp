@@ -7,6 +7,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "tokenizer/pinned_unicode.h"
 #include "tokenizer/utf8.h"
 
 namespace quern::tokenizer {
@@ -104,8 +105,10 @@ std::string replace_matches(std::string_view text, const ReplaceMatches& step) {
   RegexSearch search(step.regex);
   const auto replace_run = [&](std::string_view run) {
     std::size_t done = 0;
+    std::string buffer;
+    const std::string_view matched = pinned(run, UnicodeEdition::v16, buffer);
     for (std::size_t from = 0; from < run.size();) {
-      const auto match = search.find(run, from);
+      const auto match = search.find(matched, from);
       if (!match || match->begin >= run.size()) break;
       if (match->end <= match->begin) {
         from = match->begin + utf8_at(run, match->begin).size;

@@ -1,5 +1,8 @@
 #include "tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
+
+#include "tokenizer/byte_level.h"
 #include "tokenizer/utf8.h"
 
 namespace quern::tokenizer {
@@ -11,7 +14,8 @@ bool is_stray_byte(std::string_view piece) noexcept {
 
 }  // namespace
 
-PreTokenizer::PreTokenizer(const std::vector<SplitRule>& rules) {
+PreTokenizer::PreTokenizer(const std::vector<SplitRule>& rules, UnicodeEdition edition)
+    : edition_(edition) {
   steps_.reserve(rules.size());
   for (const SplitRule& rule : rules) steps_.push_back({rule, Regex(rule.pattern)});
 }
@@ -37,10 +41,40 @@ void PreTokenizer::Step::split(RegexSearch& search, std::string_view piece,
   cut(piece.size(), rule.keep_gaps);
 }
 
+/// As `split`, on the bytes that the piece's characters stand for.
+void PreTokenizer::Step::split_bytes(RegexSearch& search, std::string_view piece,
+                                     std::vector<std::string_view>& pieces) const {
+  std::string written;
+  std::vector<std::size_t> ends;
+  for (const char byte : piece) {
+    written += text_of_byte(static_cast<unsigned char>(byte));
+    ends.push_back(written.size());
+  }
+  std::vector<std::string_view> parts;
+  split(search, written, parts);
+  const auto byte_at = [&](const char* place) {
+    const auto offset = static_cast<std::size_t>(place - written.data());
+    return static_cast<std::size_t>(std::ranges::upper_bound(ends, offset) - ends.begin());
+  };
+  for (const std::string_view part : parts) {
+    const std::size_t begin = byte_at(part.data());
+    pieces.push_back(piece.substr(begin, byte_at(part.data() + part.size()) - begin));
+  }
+}
+
 std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
-  std::vector<std::string_view> pieces;
-  if (text.empty()) return pieces;
+  if (text.empty()) return {};
   if (steps_.empty()) return {text};
+  std::string buffer;
+  const std::string_view matched = pinned(text, edition_, buffer);
+  std::vector<std::string_view> pieces = split_pinned(matched);
+  for (std::string_view& piece : pieces)
+    piece = text.substr(static_cast<std::size_t>(piece.data() - matched.data()), piece.size());
+  return pieces;
+}
+
+std::vector<std::string_view> PreTokenizer::split_pinned(std::string_view text) const {
+  std::vector<std::string_view> pieces;
   const auto add = [&](std::string_view piece) { pieces.push_back(piece); };
   for_each_utf8_run(text, add, add);
 
@@ -50,7 +84,9 @@ std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
     pieces.clear();
     RegexSearch search(step.regex);
     for (const std::string_view piece : before) {
-      if (is_stray_byte(piece)) {
+      if (step.rule.on_bytes) {
+        step.split_bytes(search, piece, pieces);
+      } else if (is_stray_byte(piece)) {
         pieces.push_back(piece);
       } else {
         step.split(search, piece, pieces);

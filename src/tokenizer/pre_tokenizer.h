@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/pinned_unicode.h"
 #include "tokenizer/regex.h"
 
 namespace quern::tokenizer {
@@ -16,6 +17,7 @@ struct SplitRule {
   bool cut_after = true;
   bool keep_matches = true;  ///< these two: only where both sides are cut
   bool keep_gaps = true;
+  bool on_bytes = false;  ///< matched on the characters that byte-level vocabularies write bytes as
 };
 
 /// Splits a text into words, which merges never cross: one rule after another, each on every piece
@@ -24,7 +26,7 @@ class PreTokenizer {
  public:
   PreTokenizer() = default;
   /// Throws: as Regex.
-  explicit PreTokenizer(const std::vector<SplitRule>& rules);
+  PreTokenizer(const std::vector<SplitRule>& rules, UnicodeEdition edition);
 
   /// The words, as views of `text`, in order. A byte that is not UTF-8 is a word by itself where
   /// there are rules. Throws: as RegexSearch.
@@ -36,8 +38,13 @@ class PreTokenizer {
     Regex regex;
     void split(RegexSearch& search, std::string_view piece,
                std::vector<std::string_view>& pieces) const;
+    void split_bytes(RegexSearch& search, std::string_view piece,
+                     std::vector<std::string_view>& pieces) const;
   };
+  std::vector<std::string_view> split_pinned(std::string_view text) const;
+
   std::vector<Step> steps_;
+  UnicodeEdition edition_ = UnicodeEdition::v16;
 };
 
 /// The pattern that splits words in GPT-2.

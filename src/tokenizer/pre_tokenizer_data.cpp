@@ -41,7 +41,8 @@ constexpr std::string_view kBloom =
 constexpr std::string_view kDigit = R"(\p{N})";
 constexpr std::string_view kDigits = R"(\p{N}+)";
 constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
-constexpr std::string_view kPunctuation = R"([\p{P}\$\+<=>\^~\|`]+)";
+constexpr std::string_view kPunctuation = R"([\p{P}\$\+<=>\^~\|]+)";
+constexpr std::string_view kPunctuationOrBacktick = R"([\p{P}\$\+<=>\^~\|`]+)";
 
 constexpr std::string_view kNewline = R"([\r\n])";
 // The letters of scripts with upper and lower case, as the tokenizer lists them.
@@ -101,7 +102,7 @@ constexpr Row kRows[] = {
     {{"qwen35"}, {kQwen35}, {.nfc = true}},
     {{"tekken"}, {kTekken}, {.whole_words = true, .add_bos = true}},
     {{"gpt-4o", "llama4"}, {kGpt4o}},
-    {{"falcon"}, {kPunctuation, kGpt2, kThreeDigits}},
+    {{"falcon"}, {kPunctuationOrBacktick, kGpt2, kThreeDigits}},
     {{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"},
      {kDigit, kGpt2}},
     {{"deepseek-llm"},

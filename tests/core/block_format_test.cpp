@@ -27,7 +27,7 @@ std::vector<char> read_golden() {
 TEST_CASE("every encoding decodes bit for bit as ggml does") {
   const std::vector<char> golden = read_golden();
   std::size_t at = 0;
-  for (int i = 1; i <= static_cast<int>(Encoding::tq2_0); ++i) {
+  for (int i = 1; i <= static_cast<int>(Encoding::iq3_s); ++i) {
     const auto encoding = static_cast<Encoding>(i);
     CAPTURE(to_string(encoding));
     const BlockFormat format = block_format(encoding);
@@ -47,6 +47,16 @@ TEST_CASE("every encoding decodes bit for bit as ggml does") {
 
 TEST_CASE("a dense weight has no block format") {
   CHECK(code_of([] { block_format(Encoding::dense); }) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a UE4M3 scale is read as half of its value, its NaN as zero") {
+  CHECK(half_of_ue4m3(0) == 0.f);
+  CHECK(half_of_ue4m3(1) == 0x1p-10f);
+  CHECK(half_of_ue4m3(7) == 7 * 0x1p-10f);
+  CHECK(half_of_ue4m3(8) == 0x1p-7f);
+  CHECK(half_of_ue4m3(0x38) == 0.5f);
+  CHECK(half_of_ue4m3(0x7e) == 224.f);
+  CHECK(half_of_ue4m3(0x7f) == 0.f);
 }
 
 TEST_CASE("an E8M0 scale is read as half of its power of two, down to subnormals") {

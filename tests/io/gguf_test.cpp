@@ -2,12 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quern/error.h"
 #include "support/error_code.h"
+#include "support/gguf_writer.h"
+#include "support/temporary_folder.h"
 
 using namespace quern;
 using namespace quern::io;
@@ -153,4 +160,123 @@ TEST_CASE("counts and lengths have limits of their own") {
   elements.resize(elements.size() + (1 << 23) + 1);
   CHECK(error_of(elements) ==
         "x.gguf: metadata arrays have more than 8388608 elements (at byte 37)");
+}
+
+namespace {
+
+/// One of the parts of a split model, with one tensor.
+GgufWriter part_of_model(std::uint16_t index, std::uint16_t count) {
+  GgufWriter part;
+  if (index == 0) part.set("general.name", std::string("whole"));
+  part.set("split.no", index);
+  part.set("split.count", count);
+  part.set("split.tensors.count", std::int32_t{count});
+  part.add("tensor." + std::to_string(index), {2}, {static_cast<float>(index), 1.f});
+  return part;
+}
+
+std::string part_name(int index, int count) {
+  char name[64];
+  std::snprintf(name, sizeof name, "model-%05d-of-%05d.gguf", index + 1, count);
+  return name;
+}
+
+/// A model in three parts, of which a case breaks one.
+struct SplitModel {
+  TemporaryFolder folder;
+  GgufWriter parts[3] = {part_of_model(0, 3), part_of_model(1, 3), part_of_model(2, 3)};
+
+  void write() const {
+    for (int i = 0; i < 3; ++i) folder.write(part_name(i, 3), parts[i].bytes());
+  }
+  std::string error(int opened = 0) const {
+    try {
+      read_gguf(folder.path(part_name(opened, 3)));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+};
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the files that a model was split into load as one") {
+  SplitModel model;
+  model.write();
+  const std::string path = model.folder.path(part_name(0, 3));
+  std::vector<double> progress;
+  const GgufFile file = read_gguf(path, [&](double done) { progress.push_back(done); });
+  CHECK(file.weights.names() == std::vector<std::string>{"tensor.0", "tensor.1", "tensor.2"});
+  CHECK(file.weights.tensor("tensor.2").data<float>()[0] == 2.f);
+  CHECK(get_string(file.metadata, "general.name") == "whole");
+  CHECK(progress.size() == 3);
+  CHECK(std::is_sorted(progress.begin(), progress.end()));
+  CHECK(progress.back() == 1.0);
+  CHECK(Weights::open(path).size() == 3);
+}
+
+TEST_CASE("a part that is missing or another is named") {
+  SplitModel model;
+  model.write();
+  CHECK(has(model.error(1), "it is part 2 of 3; open the first"));
+  std::filesystem::remove(model.folder.path(part_name(2, 3)));
+  CHECK(has(model.error(), part_name(2, 3)));
+  CHECK(code_of([&] { read_gguf(model.folder.path(part_name(0, 3))); }) == ErrorCode::not_found);
+
+  model.parts[2] = part_of_model(1, 3);
+  model.write();
+  CHECK(has(model.error(), "expected part 3 of 3, but it holds part 2 of 3"));
+  model.parts[2] = part_of_model(2, 4);
+  model.write();
+  CHECK(has(model.error(), "expected part 3 of 3, but it holds part 3 of 4"));
+  model.parts[2] = part_of_model(2, 3);
+  model.parts[2].add("tensor.1", {2}, {0.f, 0.f});
+  model.write();
+  CHECK(has(model.error(), "the tensor \"tensor.1\" is in another part too"));
+  model.parts[2] = part_of_model(2, 3);
+  model.parts[2].add("tensor.3", {2}, {0.f, 0.f});
+  model.write();
+  CHECK(has(model.error(), "the parts have 4 tensors, split.tensors.count says 3"));
+
+  model.folder.write("renamed.gguf", part_of_model(0, 3).bytes());
+  CHECK(code_of([&] { read_gguf(model.folder.path("renamed.gguf")); }) ==
+        ErrorCode::invalid_argument);
+  model.folder.write("impossible.gguf", part_of_model(3, 3).bytes());
+  CHECK(code_of([&] { read_gguf(model.folder.path("impossible.gguf")); }) ==
+        ErrorCode::corrupt_file);
+}
+
+TEST_CASE("integers of 2^63 and more are no reason to refuse a file, but to refuse their use") {
+  GgufWriter writer;
+  writer.set("k.large", ~std::uint64_t{0});
+  writer.set_array<std::uint64_t>("k.many", {1, std::uint64_t{1} << 63});
+  writer.set_array<std::uint64_t>("k.small", {1, 2});
+  const std::string bytes = writer.bytes();
+  const GgufMetadata metadata =
+      parse_gguf({"x.gguf", std::as_bytes(std::span(bytes)), nullptr}).metadata;
+  CHECK(std::get<std::uint64_t>(metadata.at("k.large")) == ~std::uint64_t{0});
+  CHECK(*find_ints(metadata, "k.small") == std::vector<std::int64_t>{1, 2});
+  CHECK(code_of([&] { find_int(metadata, "k.large"); }) == ErrorCode::corrupt_file);
+  CHECK(code_of([&] { find_ints(metadata, "k.many"); }) == ErrorCode::corrupt_file);
+}
+
+TEST_CASE("a type that is not supported is named") {
+  for (const auto& [type, name] :
+       {std::pair(31, "q4_0_4_4"), std::pair(4, "q4_2"), std::pair(999, "has the number 999")}) {
+    GgufWriter writer;
+    writer.add_bytes("w", {32}, static_cast<std::uint32_t>(type), std::string(64, '\0'));
+    const std::string bytes = writer.bytes();
+    try {
+      parse_gguf({"x.gguf", std::as_bytes(std::span(bytes)), nullptr});
+      FAIL("expected an Error");
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::unsupported);
+      CHECK(has(error.what(), name));
+    }
+  }
 }

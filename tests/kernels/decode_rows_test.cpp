@@ -14,12 +14,6 @@ using namespace quern;
 
 namespace {
 
-constexpr Encoding kEncodings[] = {
-    Encoding::dense, Encoding::q4_0,  Encoding::q4_1,   Encoding::q5_0,  Encoding::q5_1,
-    Encoding::q8_0,  Encoding::mxfp4, Encoding::iq4_nl, Encoding::q2_k,  Encoding::q3_k,
-    Encoding::q4_k,  Encoding::q5_k,  Encoding::q6_k,   Encoding::q8_k,  Encoding::iq4_xs,
-    Encoding::tq1_0, Encoding::tq2_0, Encoding::q4_f32, Encoding::q8_f32};
-
 void check_rows(const RandomWeight& weight) {
   const std::int64_t n = weight.rows().n, k = weight.rows().k;
   const std::vector<float> expected = weight.values();
@@ -45,11 +39,14 @@ void check_rows(const RandomWeight& weight) {
 }  // namespace
 
 TEST_CASE("decoded rows are those of the portable decoder, bit for bit, on every target") {
-  for (const Encoding encoding : kEncodings) {
+  for (int i = 0; i <= static_cast<int>(Encoding::q8_f32); ++i) {
+    const auto encoding = static_cast<Encoding>(i);
     INFO(to_string(encoding));
-    const bool small = encoding == Encoding::dense || block_format(encoding).values == 32;
-    check_rows(RandomWeight(encoding, DType::f32, 3, small ? 96 : 256, 3));
-    check_rows(RandomWeight(encoding, DType::f32, 2, small ? 1312 : 2304, 4));
+    const int block = encoding == Encoding::dense ? 1 : block_format(encoding).values;
+    const auto whole_blocks = [&](std::int64_t k) { return (k + block - 1) / block * block; };
+    check_rows(RandomWeight(encoding, DType::f32, 3, whole_blocks(96), 3));
+    check_rows(RandomWeight(encoding, DType::f32, 2, whole_blocks(1312), 4));
+    check_rows(RandomWeight(encoding, DType::f32, 2, whole_blocks(2304), 4));
   }
   check_rows(RandomWeight(Encoding::dense, DType::f16, 3, 1037, 5));
   check_rows(RandomWeight(Encoding::dense, DType::bf16, 3, 1037, 6));

@@ -21,10 +21,17 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
 
 constexpr Encoding kBlockEncodings[] = {
-    Encoding::q4_0,  Encoding::q4_1,   Encoding::q5_0,  Encoding::q5_1,   Encoding::q8_0,
-    Encoding::mxfp4, Encoding::iq4_nl, Encoding::q2_k,  Encoding::q3_k,   Encoding::q4_k,
-    Encoding::q5_k,  Encoding::q6_k,   Encoding::q8_k,  Encoding::iq4_xs, Encoding::tq1_0,
-    Encoding::tq2_0, Encoding::q4_f32, Encoding::q8_f32};
+    Encoding::q4_0,    Encoding::q4_1,   Encoding::q5_0,    Encoding::q5_1,   Encoding::q8_0,
+    Encoding::mxfp4,   Encoding::iq4_nl, Encoding::q2_k,    Encoding::q3_k,   Encoding::q4_k,
+    Encoding::q5_k,    Encoding::q6_k,   Encoding::q8_k,    Encoding::iq4_xs, Encoding::tq1_0,
+    Encoding::tq2_0,   Encoding::q8_1,   Encoding::nvfp4,   Encoding::q1_0,   Encoding::q2_0,
+    Encoding::iq1_s,   Encoding::iq1_m,  Encoding::iq2_xxs, Encoding::iq2_xs, Encoding::iq2_s,
+    Encoding::iq3_xxs, Encoding::iq3_s,  Encoding::q4_f32,  Encoding::q8_f32};
+
+/// Those without a kernel on bytes are decoded, and their products are of activations in f32.
+bool is_decoded(Encoding encoding) {
+  return encoding == Encoding::q8_k || (encoding >= Encoding::q8_1 && encoding <= Encoding::iq3_s);
+}
 
 struct Size {
   std::int64_t n, k;
@@ -170,7 +177,7 @@ TEST_CASE("fast products are those of activations rounded to 8 bits a group of 3
       const Case test(encoding, DType::f32, size);
       const std::vector<float> weight = test.weight.values();
       std::vector<float> rounded = test.rows;
-      if (encoding != Encoding::q8_k) round_groups(rounded, kMost, size.k);
+      if (!is_decoded(encoding)) round_groups(rounded, kMost, size.k);
       const Sums sums = reference(weight, rounded, size.n, size.k, kMost);
       on_each_target([&] {
         const bool portable = hwy::SupportedTargets() == HWY_SCALAR;

@@ -104,6 +104,10 @@ class RandomWeight {
          at += static_cast<std::size_t>(block.bytes)) {
       std::byte* bytes = memory_.bytes().data() + at;
       if (rows_.encoding == Encoding::mxfp4) bytes[0] = static_cast<std::byte>(118 + random() % 9);
+      if (rows_.encoding == Encoding::nvfp4) {
+        for (int i = 0; i < 4; ++i) bytes[i] = static_cast<std::byte>(random() % 32);
+      }
+      if (rows_.encoding == Encoding::iq1_m) put_spread(bytes + 48, Float16(scale(random)));
       if (rows_.encoding == Encoding::q8_k || rows_.encoding == Encoding::q8_f32)
         put(bytes, scale(random));
       if (rows_.encoding == Encoding::q4_f32) {
@@ -112,6 +116,14 @@ class RandomWeight {
         put(bytes + 4, scale(random));
       }
       for (const int offset : f16_fields()) put(bytes + offset, Float16(scale(random)));
+    }
+  }
+
+  /// Four bits of `value` at the top of each of four words.
+  static void put_spread(std::byte* words, Float16 value) {
+    for (int i = 0; i < 4; ++i) {
+      std::byte& top = words[2 * i + 1];
+      top = (top & std::byte{15}) | static_cast<std::byte>((value.bits >> (4 * i) & 15) << 4);
     }
   }
 
@@ -133,7 +145,9 @@ class RandomWeight {
       case Encoding::tq2_0:
         return {64};
       case Encoding::mxfp4:
+      case Encoding::nvfp4:
       case Encoding::q8_k:
+      case Encoding::iq1_m:
       case Encoding::q4_f32:
       case Encoding::q8_f32:
         return {};

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "quern/llm.h"
 #include "support/error_code.h"
 
@@ -52,6 +55,42 @@ TEST_CASE("a conversation holds what was said, and forgets all but the system me
   chat.clear();
   REQUIRE(chat.messages().size() == 1);
   CHECK(chat.send("Hello.", greedy(4)).text == reply.text);
+}
+
+TEST_CASE("a turn cancelled from another thread ends in its prompt or in its answer") {
+  llm::Chat chat{load()};
+  chat.cancel();  // of nothing
+  const auto before = chat.send("Hello.", greedy(8));
+  REQUIRE(before.finish_reason == llm::FinishReason::length);
+  REQUIRE(chat.messages().size() == 2);
+
+  std::string tale;
+  for (int i = 0; i < 180; ++i) tale += "Once upon a time there was a fox. ";
+  std::atomic<bool> answers = false;
+  const auto send_and_cancel = [&](const std::string& message, bool in_answer) {
+    std::atomic<bool> ended = false;
+    std::thread other([&] {
+      while (!ended) {
+        if (answers || !in_answer) chat.cancel();
+        std::this_thread::yield();
+      }
+    });
+    const auto reply = chat.send(message, greedy(2000), [&](std::string_view) { answers = true; });
+    ended = true;
+    other.join();
+    return reply;
+  };
+  const auto in_prompt = send_and_cancel(tale, false);
+  CHECK(in_prompt.finish_reason == llm::FinishReason::cancelled);
+  CHECK(in_prompt.tokens.empty());
+  CHECK(chat.messages().size() == 2);
+
+  const auto in_answer = send_and_cancel("Go on.", true);
+  CHECK(in_answer.finish_reason == llm::FinishReason::cancelled);
+  CHECK(in_answer.usage.completion_tokens < 500);
+  REQUIRE(chat.messages().size() == 4);
+  CHECK(chat.messages()[3].content == in_answer.text);
+  CHECK(chat.send("And then?", greedy(8)).finish_reason == llm::FinishReason::length);
 }
 
 TEST_CASE("a failed turn leaves the conversation as it was") {

@@ -31,6 +31,27 @@ llm::GenerateOptions greedy_tokens(std::int64_t tokens) {
   return options;
 }
 
+/// Compares each file of the folder with its golden, and returns how many there are.
+int check_types(const std::filesystem::path& folder) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".gguf") continue;
+    CAPTURE(entry.path().filename().string());
+    ++files;
+    auto golden_path = entry.path();
+    golden_path.replace_extension(".golden.safetensors");
+    const Weights golden = Weights::open(golden_path.string());
+    const Tensor ids = golden.tensor("input_ids");
+    const auto exact = llm::Model::load(entry.path().string(), {.accuracy = Accuracy::exact});
+    CHECK(share_of_range(exact.logits(ids), golden.tensor("logits")) <= 2e-3);
+    // 8-bit activations, bf16 panels and f16 keys and values: coarser, but of the same size as the
+    // rounding of bf16.
+    const auto fast = llm::Model::load(entry.path().string());
+    CHECK(share_of_range(fast.logits(ids), golden.tensor("logits")) <= 2e-2);
+  }
+  return files;
+}
+
 }  // namespace
 
 TEST_CASE("logits and greedy ids agree with transformers on Hugging Face folders") {
@@ -52,25 +73,13 @@ TEST_CASE("logits and greedy ids agree with transformers on Hugging Face folders
 }
 
 TEST_CASE("every GGUF type gives the logits of its dequantised weights") {
-  const auto folder = test_data("golden/gguf");
-  if (!folder) return;
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(*folder)) {
-    if (entry.path().extension() != ".gguf") continue;
-    CAPTURE(entry.path().filename().string());
-    ++files;
-    auto golden_path = entry.path();
-    golden_path.replace_extension(".golden.safetensors");
-    const Weights golden = Weights::open(golden_path.string());
-    const Tensor ids = golden.tensor("input_ids");
-    const auto exact = llm::Model::load(entry.path().string(), {.accuracy = Accuracy::exact});
-    CHECK(share_of_range(exact.logits(ids), golden.tensor("logits")) <= 2e-3);
-    // 8-bit activations, bf16 panels and f16 keys and values: coarser, but of the same size as the
-    // rounding of bf16.
-    const auto fast = llm::Model::load(entry.path().string());
-    CHECK(share_of_range(fast.logits(ids), golden.tensor("logits")) <= 2e-2);
+  for (const char* name : {"golden/gguf", "golden/gguf-types"}) {
+    const auto folder = test_data(name);
+    if (!folder) return;
+    files += check_types(*folder);
   }
-  CHECK(files == 17);
+  CHECK(files == 17 + 10);
 }
 
 TEST_CASE("a model that others trained tells the very text of its reference") {

@@ -60,8 +60,16 @@ TEST_CASE("only a form's own words may be special tokens, wherever a message's c
   }
 }
 
-TEST_CASE("a template of no known family gives the plain form") {
-  const auto chat = ChatTemplate::recognise("{{ messages }}");
+TEST_CASE("a template of no known family is refused, and not taken for another") {
+  const auto unknown = ChatTemplate::recognise("{{ messages }}");
+  CHECK(unknown.name() == "unknown");
+  CHECK(unknown.stop_strings().empty());
+  const std::array hello{ChatMessage{"user", "Hello"}};
+  CHECK(code_of([&] { unknown.render(hello); }) == ErrorCode::unsupported);
+}
+
+TEST_CASE("a model without a template gets the plain form") {
+  const auto chat = ChatTemplate::recognise("");
   const std::vector<ChatMessage> messages{
       {"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Hello"}, {"user", "Bye"}};
   CHECK(chat.name() == "plain");

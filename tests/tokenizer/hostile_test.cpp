@@ -60,8 +60,6 @@ TEST_CASE("a GGUF vocabulary that contradicts itself is corrupt") {
   CHECK(code_with(byte_level(), "ggml.merges", Texts{" "}) == corrupt);
   CHECK(code_with(byte_level(), "ggml.merges", Texts{"a c"}) == corrupt);
   CHECK(code_with(byte_level(), "ggml.merges", Texts{"b a"}) == corrupt);
-  CHECK(code_with(byte_level(), "ggml.eos_token_id", std::int64_t{4}) == corrupt);
-  CHECK(code_with(byte_level(), "ggml.bos_token_id", std::int64_t{-2}) == corrupt);
   CHECK(code_with(sentencepiece(), "ggml.scores", std::vector<double>{0}) == corrupt);
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK(code_with(sentencepiece(), "ggml.scores", std::vector<double>{0, nan, 0, 0}) == corrupt);
@@ -80,12 +78,21 @@ TEST_CASE("an unknown name is refused with the names that are known") {
   CHECK_THROWS_WITH_AS(tokenizer_from_gguf(metadata), doctest::Contains("llama-bpe"), Error);
 }
 
-TEST_CASE("an id of -1 stands for no token") {
-  for (const std::int64_t none : {std::int64_t{-1}, std::int64_t{0xffffffff}}) {
+TEST_CASE("an id of -1, or of no token, stands for none") {
+  for (const std::int64_t none : {std::int64_t{-1}, std::int64_t{-2}, std::int64_t{0xffffffff},
+                                  std::int64_t{4}, std::int64_t{1} << 40}) {
     GgufMetadata metadata = byte_level();
     metadata["tokenizer.ggml.eos_token_id"] = none;
-    CHECK(!tokenizer_from_gguf(metadata).eos());
+    metadata["tokenizer.ggml.eot_token_id"] = none;
+    metadata["tokenizer.ggml.bos_token_id"] = none;
+    const Tokenizer tokenizer = tokenizer_from_gguf(metadata);
+    CHECK(!tokenizer.eos());
+    CHECK(!tokenizer.bos());
+    CHECK(tokenizer.stop_tokens().size() == 1);  // known by its text
   }
+  GgufMetadata metadata = byte_level();
+  metadata["tokenizer.ggml.eos_token_id"] = ~std::uint64_t{0};
+  CHECK(!tokenizer_from_gguf(metadata).eos());
 }
 
 /// A small byte-level tokenizer.json, with the value at `path` replaced.
@@ -137,7 +144,7 @@ TEST_CASE("what a tokenizer.json asks beyond what is known is refused by name") 
 }
 
 TEST_CASE("a pattern that would take for ever is stopped") {
-  const tokenizer::PreTokenizer pre_tokenizer({{"(a+)+(b|c)\\1$"}});
+  const tokenizer::PreTokenizer pre_tokenizer({{"(a+)+(b|c)\\1$"}}, tokenizer::UnicodeEdition::v16);
   const std::string text(200, 'a');
   CHECK(code_of([&] { pre_tokenizer.split(text + "b"); }) == ErrorCode::unsupported);
 }

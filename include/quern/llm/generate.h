@@ -12,7 +12,7 @@
 
 namespace quern {
 
-/// What a callback wants next.
+/// What a callback wants next; one that returns nothing wants to go on.
 enum class Flow { keep_going, stop };
 
 }  // namespace quern

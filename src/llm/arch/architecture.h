@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -23,10 +24,15 @@ struct Batch {
   std::vector<std::int64_t> tokens;  ///< those of each part after another
   std::vector<Part> parts;
   std::vector<std::int64_t> wanted;  ///< places in `tokens` whose logits are wanted
+  /// Of those it runs for, where they may be cancelled meanwhile.
+  std::vector<const std::atomic<bool>*> cancelled;
 
   void add(KvSequence& sequence, std::span<const TokenId> ids);
   /// Asks for the logits of the token added last.
   void want_last() { wanted.push_back(static_cast<std::int64_t>(tokens.size()) - 1); }
+  /// Called between the parts of a forward that take long. Throws: `cancelled` where all that it
+  /// runs for are.
+  void checkpoint() const;
   /// The place of each token in its sequence.
   std::vector<std::int64_t> positions() const;
 };
@@ -38,7 +44,7 @@ class Decoder {
   const ModelConfig& config() const noexcept { return config_; }
 
   /// Logits [wanted, vocab_size] f32; stores each token's keys and values, without advancing the
-  /// sequences.
+  /// sequences. Passes a checkpoint after each product of weights.
   virtual Tensor forward(const Batch& batch) const = 0;
 
  protected:

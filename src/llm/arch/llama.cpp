@@ -1,9 +1,13 @@
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
-#include "io/gguf_metadata.h"
+#include "core/format.h"
 #include "llm/arch/architecture.h"
 #include "llm/arch/cached_attention.h"
+#include "llm/source_config.h"
+#include "llm/unread_weights.h"
 #include "ops/rotary.h"
 #include "quern/layers.h"
 
@@ -15,95 +19,17 @@ namespace {
 
 // ---- Configuration ----
 
-ModelConfig config_from_gguf(const ModelSource& source) {
-  const io::GgufMetadata& metadata = source.gguf->metadata;
-  const std::string prefix = source.architecture() + ".";
-  const auto size = [&](const char* key) { return io::get_int(metadata, prefix + key); };
-  const auto size_or = [&](const char* key, std::int64_t other) {
-    return io::find_int(metadata, prefix + key).value_or(other);
-  };
-  ModelConfig config;
-  config.vocab_size = source.weights.get("token_embd.weight").shape()[0];
-  config.dim = size("embedding_length");
-  config.layers = size("block_count");
-  config.heads = size("attention.head_count");
-  config.kv_heads = size_or("attention.head_count_kv", config.heads);
-  config.head_dim =
-      size_or("attention.key_length", config.heads > 0 ? config.dim / config.heads : 0);
-  config.ffn_dim = size("feed_forward_length");
-  config.context_length = size("context_length");
-  config.window = size_or("attention.sliding_window", 0);
-  config.norm_epsilon =
-      static_cast<float>(io::get_float(metadata, prefix + "attention.layer_norm_rms_epsilon"));
-  config.rotary_pairs =
-      ops::RotaryPairs::interleaved;  // GGUF stores queries and keys reordered for it
-  config.rotary_frequencies =
-      rotary_frequencies(io::find_float(metadata, prefix + "rope.freq_base").value_or(10000.0),
-                         size_or("rope.dimension_count", config.head_dim));
-  const std::string* scaling = io::find_string(metadata, prefix + "rope.scaling.type");
-  if (scaling != nullptr && *scaling == "linear") {
-    const double factor = io::get_float(metadata, prefix + "rope.scaling.factor");
-    for (float& frequency : config.rotary_frequencies) frequency /= static_cast<float>(factor);
-  } else if (scaling != nullptr && *scaling != "none") {
-    fail(ErrorCode::unsupported, "model: rotary scaling \"{}\"; known: linear, none", *scaling);
+ModelConfig read_config(const ModelSource& source) {
+  if (source.gguf) return read_gguf_config(source);
+  const bool is_mistral = source.architecture() == "MistralForCausalLM";
+  const auto type = io::JsonObject(*source.config, "config.json").find<std::string>("model_type");
+  const std::string_view expected = is_mistral ? "mistral" : "llama";
+  if (type && *type != expected) {
+    fail(ErrorCode::unsupported, "config.json: \"model_type\" is \"{}\", that of {} is \"{}\"",
+         *type, source.architecture(), expected);
   }
-  if (source.weights.contains("rope_freqs.weight")) {
-    const auto pairs = static_cast<std::int64_t>(config.rotary_frequencies.size());
-    const Tensor divisors =
-        source.weights.view().get("rope_freqs.weight", {pairs}).tensor(DType::f32);
-    for (std::size_t i = 0; i < config.rotary_frequencies.size(); ++i) {
-      config.rotary_frequencies[i] /= divisors.data<float>()[i];
-    }
-  }
-  return config;
-}
-
-void scale_rotary(ModelConfig& config, const io::JsonObject& scaling) {
-  const std::string type = scaling.contains("rope_type")
-                               ? scaling.get<std::string>("rope_type")
-                               : scaling.get_or<std::string>("type", "default");
-  if (type == "linear") {
-    for (float& frequency : config.rotary_frequencies)
-      frequency /= static_cast<float>(scaling.get<double>("factor"));
-  } else if (type == "llama3") {
-    scale_frequencies(
-        config.rotary_frequencies,
-        {.factor = scaling.get<double>("factor"),
-         .low_freq_factor = scaling.get<double>("low_freq_factor"),
-         .high_freq_factor = scaling.get<double>("high_freq_factor"),
-         .original_context = scaling.get<double>("original_max_position_embeddings")});
-  } else if (type != "default") {
-    fail(ErrorCode::unsupported, "config.json: rope_type \"{}\"; known: default, linear, llama3",
-         type);
-  }
-}
-
-ModelConfig config_from_json(const ModelSource& source) {
-  const io::JsonObject json(*source.config, "config.json");
-  const auto activation = json.get_or<std::string>("hidden_act", "silu");
-  if (activation != "silu") {
-    fail(ErrorCode::unsupported, "config.json: \"hidden_act\" is \"{}\"; known: silu", activation);
-  }
-  ModelConfig config;
-  config.vocab_size = json.get<std::int64_t>("vocab_size");
-  config.dim = json.get<std::int64_t>("hidden_size");
-  config.layers = json.get<std::int64_t>("num_hidden_layers");
-  config.heads = json.get<std::int64_t>("num_attention_heads");
-  config.kv_heads = json.get_or<std::int64_t>("num_key_value_heads", config.heads);
-  config.head_dim =
-      json.get_or<std::int64_t>("head_dim", config.heads > 0 ? config.dim / config.heads : 0);
-  config.ffn_dim = json.get<std::int64_t>("intermediate_size");
-  config.context_length = json.get<std::int64_t>("max_position_embeddings");
-  config.window = json.get_or<std::int64_t>("sliding_window", 0);
-  config.norm_epsilon = static_cast<float>(json.get_or<double>("rms_norm_eps", 1e-6));
-  // Since version 5 transformers keeps all of this under "rope_parameters".
-  const auto rope = json.find_object("rope_parameters");
-  const double base = rope ? rope->get_or<double>("rope_theta", 10000.0)
-                           : json.get_or<double>("rope_theta", 10000.0);
-  config.rotary_frequencies = rotary_frequencies(base, config.head_dim);
-  const auto scaling = rope ? rope : json.find_object("rope_scaling");
-  if (scaling) scale_rotary(config, *scaling);
-  return config;
+  if (!is_mistral) return read_json_config(source, {.has_bias = true});
+  return read_json_config(source, {.has_window = true, .window = 4096, .kv_heads = 8});
 }
 
 // ---- Weight names ----
@@ -152,9 +78,31 @@ Layer loaded(Layer layer, const WeightsView& weights) {
   return layer;
 }
 
+/// `bias`: whether it has one; none: where the file has it.
 Linear load_linear(const WeightsView& weights, std::int64_t in, std::int64_t out,
-                   Accuracy accuracy) {
-  return loaded(Linear(in, out, {.bias = weights.contains("bias"), .accuracy = accuracy}), weights);
+                   std::optional<bool> bias, Accuracy accuracy) {
+  const bool has_bias = bias.value_or(weights.contains("bias"));
+  return loaded(Linear(in, out, {.bias = has_bias, .accuracy = accuracy}), weights);
+}
+
+/// Those of the `layers` first layers, and of what is around them, that a file may have.
+std::set<std::string, std::less<>> weight_names(const ModelConfig& config, std::int64_t layers,
+                                                const Names& names, bool is_gguf) {
+  std::set<std::string, std::less<>> all;
+  const auto add = [&](const std::string& name, std::optional<bool> bias) {
+    all.insert(name + ".weight");
+    if (bias.value_or(is_gguf)) all.insert(name + ".bias");
+  };
+  if (is_gguf) all.insert("rope_freqs.weight");
+  for (const char* name : {names.embedding, names.norm, names.output}) add(name, false);
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const std::string layer = std::string(names.layer) + "." + std::to_string(i) + ".";
+    for (const char* name : {names.attention_norm, names.ffn_norm}) add(layer + name, false);
+    for (const char* name : {names.query, names.key, names.value, names.attention_output})
+      add(layer + name, config.attention_bias);
+    for (const char* name : {names.gate, names.up, names.down}) add(layer + name, config.ffn_bias);
+  }
+  return all;
 }
 
 // ---- Layers ----
@@ -170,17 +118,20 @@ struct Layer {
       : attention_norm(
             loaded(RMSNorm(config.dim, config.norm_epsilon), weights[names.attention_norm])),
         query(load_linear(weights[names.query], config.dim, config.heads * config.head_dim,
-                          accuracy)),
+                          config.attention_bias, accuracy)),
         key(load_linear(weights[names.key], config.dim, config.kv_heads * config.head_dim,
-                        accuracy)),
+                        config.attention_bias, accuracy)),
         value(load_linear(weights[names.value], config.dim, config.kv_heads * config.head_dim,
-                          accuracy)),
+                          config.attention_bias, accuracy)),
         attention_output(load_linear(weights[names.attention_output],
-                                     config.heads * config.head_dim, config.dim, accuracy)),
+                                     config.heads * config.head_dim, config.dim,
+                                     config.attention_bias, accuracy)),
         ffn_norm(loaded(RMSNorm(config.dim, config.norm_epsilon), weights[names.ffn_norm])),
-        gate(load_linear(weights[names.gate], config.dim, config.ffn_dim, accuracy)),
-        up(load_linear(weights[names.up], config.dim, config.ffn_dim, accuracy)),
-        down(load_linear(weights[names.down], config.ffn_dim, config.dim, accuracy)) {}
+        gate(load_linear(weights[names.gate], config.dim, config.ffn_dim, config.ffn_bias,
+                         accuracy)),
+        up(load_linear(weights[names.up], config.dim, config.ffn_dim, config.ffn_bias, accuracy)),
+        down(load_linear(weights[names.down], config.ffn_dim, config.dim, config.ffn_bias,
+                         accuracy)) {}
 };
 
 // ---- Forward ----
@@ -191,9 +142,9 @@ class Llama final : public Decoder {
       : Decoder(config),
         embedding_(loaded(Embedding(config.vocab_size, config.dim), weights.view(names.embedding))),
         norm_(loaded(RMSNorm(config.dim, config.norm_epsilon), weights.view(names.norm))),
-        output_(
-            load_linear(weights.view(has_output(weights, names) ? names.output : names.embedding),
-                        config.dim, config.vocab_size, accuracy)) {
+        output_(load_linear(
+            weights.view(is_tied(config, weights, names) ? names.embedding : names.output),
+            config.dim, config.vocab_size, false, accuracy)) {
     for (std::int64_t i = 0; i < config.layers; ++i) {
       layers_.emplace_back(config, weights.view(names.layer)[std::to_string(i)], names, accuracy);
     }
@@ -207,16 +158,22 @@ class Llama final : public Decoder {
       const Layer& layer = layers_[i];
       x = attend(layer, static_cast<std::int64_t>(i), batch, rotary, x);
       const Tensor h = layer.ffn_norm(x);
-      x = layer.down(ops::silu_mul(layer.gate(h), layer.up(h)), x);
+      const Tensor gate = layer.gate(h);
+      batch.checkpoint();
+      const Tensor up = layer.up(h);
+      batch.checkpoint();
+      x = layer.down(ops::silu_mul(gate, up), x);
+      batch.checkpoint();
     }
     const auto wanted = static_cast<std::int64_t>(batch.wanted.size());
     return output_(norm_(ops::gather(x, Tensor::borrow(std::span(batch.wanted), {wanted}))));
   }
 
  private:
-  // Tied embeddings: the file has no output matrix of its own.
-  static bool has_output(const Weights& weights, const Names& names) {
-    return weights.contains(std::string(names.output) + ".weight");
+  // Tied embeddings: the file has no output matrix of its own, and need not have one.
+  static bool is_tied(const ModelConfig& config, const Weights& weights, const Names& names) {
+    return config.tied_output.value_or(true) &&
+           !weights.contains(std::string(names.output) + ".weight");
   }
 
   Tensor attend(const Layer& layer, std::int64_t index, const Batch& batch,
@@ -225,12 +182,16 @@ class Llama final : public Decoder {
     Tensor q = layer.query(h);
     Tensor k = layer.key(h);
     const Tensor v = layer.value(h);
+    batch.checkpoint();
     rotary.rotate(q, config().head_dim, config().rotary_pairs);
     rotary.rotate(k, config().head_dim, config().rotary_pairs);
     const float scale = 1.f / std::sqrt(static_cast<float>(config().head_dim));
     const Tensor attended =
         cached_attention(batch, index, q, k, v, {.window = config().window, .scale = scale});
-    return layer.attention_output(attended, x);
+    batch.checkpoint();
+    const Tensor output = layer.attention_output(attended, x);
+    batch.checkpoint();
+    return output;
   }
 
   Embedding embedding_;
@@ -240,10 +201,14 @@ class Llama final : public Decoder {
 };
 
 std::unique_ptr<const Decoder> load(const ModelSource& source, Accuracy accuracy) {
-  const ModelConfig config = source.gguf ? config_from_gguf(source) : config_from_json(source);
+  const ModelConfig config = read_config(source);
   check_config(config);
-  return std::make_unique<Llama>(config, source.weights,
-                                 source.gguf ? kGgufNames : kHuggingFaceNames, accuracy);
+  const bool is_gguf = source.gguf.has_value();
+  const Names& names = is_gguf ? kGgufNames : kHuggingFaceNames;
+  // A configuration may speak of more layers than a file can have.
+  const auto layers = std::min(config.layers, static_cast<std::int64_t>(source.weights.size()));
+  refuse_unread(source.weights, weight_names(config, layers, names, is_gguf), is_gguf);
+  return std::make_unique<Llama>(config, source.weights, names, accuracy);
 }
 
 }  // namespace
