@@ -36,7 +36,7 @@ if(NOT TARGET DNNL::dnnl)
   endif()
 endif()
 
-# The GNU OpenMP runtime, whose team oneDNN runs on: linked by name and not by -fopenmp, for which
+# The GNU OpenMP runtime, which oneDNN is built for: linked by name and not by -fopenmp, for which
 # Clang would take a runtime of its own.
 if(NOT TARGET quern::gomp)
   find_library(QUERN_GOMP NAMES gomp libgomp.so.1 HINTS ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES})

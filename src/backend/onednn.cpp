@@ -2,6 +2,12 @@
 
 #include "core/runtime.h"
 
+// oneDNN's threads are those of the OpenMP runtime, whose header is not everywhere.
+extern "C" {
+int omp_get_max_threads();
+void omp_set_num_threads(int threads);
+}
+
 namespace quern::backend {
 namespace {
 
@@ -44,10 +50,10 @@ dnnl::stream& thread_stream() {
   return stream;
 }
 
+OneThread::OneThread() noexcept : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneThread::~OneThread() { omp_set_num_threads(before_); }
+
 dnnl::memory::desc to_onednn(const TensorDesc& desc) {
-  if (desc.blocked) {
-    return {to_onednn(desc.shape), to_onednn(desc.dtype), dnnl::memory::format_tag::nChw16c};
-  }
   if (desc.shape.rank() == 0) return {{1}, to_onednn(desc.dtype), dnnl::memory::dims{1}};
   return {to_onednn(desc.shape), to_onednn(desc.dtype), to_onednn(desc.strides)};
 }
@@ -74,6 +80,10 @@ dnnl::memory::desc plain_weights(const ConvDesc& desc) {
 
 dnnl::memory::desc in_any_layout(const dnnl::memory::desc& desc) {
   return {version::dims_of(desc), version::dtype_of(desc), dnnl::memory::format_tag::any};
+}
+
+dnnl::memory::desc in_blocks(const dnnl::memory::desc& desc) {
+  return {version::dims_of(desc), version::dtype_of(desc), dnnl::memory::format_tag::nChw16c};
 }
 
 dnnl::algorithm to_onednn(Pooling operation) {

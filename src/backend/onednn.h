@@ -14,6 +14,18 @@ const dnnl::engine& cpu_engine();
 /// The calling thread's stream.
 dnnl::stream& thread_stream();
 
+/// Keeps oneDNN's calls of this scope to the calling thread: what runs on several is ours.
+class OneThread {
+ public:
+  OneThread() noexcept;
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 /// Throws: dnnl::error (unimplemented) for a dtype that oneDNN lacks.
 dnnl::memory::desc to_onednn(const TensorDesc& desc);
 dnnl::memory::dims to_onednn(const Shape& shape);
@@ -22,6 +34,8 @@ dnnl::algorithm to_onednn(Pooling operation);
 dnnl::memory::desc plain_weights(const ConvDesc& desc);
 /// The same in a layout that oneDNN may choose.
 dnnl::memory::desc in_any_layout(const dnnl::memory::desc& desc);
+/// Images in groups of 16 channels: [batch, channels / 16, height, width, 16].
+dnnl::memory::desc in_blocks(const dnnl::memory::desc& desc);
 dnnl::algorithm to_onednn(Eltwise function);
 dnnl::algorithm to_onednn(Binary operation);
 dnnl::algorithm to_onednn(Reduction operation);
@@ -31,9 +45,11 @@ dnnl::algorithm to_onednn(Reduction operation);
 /// Each gives nothing where oneDNN has no kernel.
 namespace version {
 std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc,
-                                                const dnnl::primitive_attr& attr);
+                                                const dnnl::primitive_attr& attr,
+                                                const dnnl::memory::desc& weights);
 std::optional<dnnl::primitive_desc_base> convolution(const ConvDesc& desc,
-                                                     const dnnl::primitive_attr& attr);
+                                                     const dnnl::primitive_attr& attr,
+                                                     const dnnl::memory::desc& weights);
 std::optional<dnnl::primitive_desc_base> pooling(const PoolDesc& desc,
                                                  const dnnl::primitive_attr& attr);
 std::optional<dnnl::primitive_desc_base> softmax(const SoftmaxDesc& desc,
@@ -59,6 +75,17 @@ dnnl::cpu_isa cpu_isa_of(Isa isa);
 Isa effective_isa();
 /// Whether it multiplies bytes without saturating on the way.
 bool has_vnni();
+/// Where elements [begin, end) of an axis of `whole` begin, in bytes, if `part` is how they lie in
+/// it.
+std::optional<std::int64_t> begin_of_part(const dnnl::memory::desc& whole, int axis,
+                                          std::int64_t begin, std::int64_t end,
+                                          const dnnl::memory::desc& part);
+/// A copy of rows of bytes; steps are from row to row.
+struct RowCopy {
+  std::int64_t rows, bytes, from_step, to_step;
+};
+/// How to copy without oneDNN, which takes longer; nothing where that is no copy of rows.
+std::optional<RowCopy> row_copy(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
 /// Sizes and dtype of a description.
 dnnl::memory::dims dims_of(const dnnl::memory::desc& desc);
 dnnl::memory::data_type dtype_of(const dnnl::memory::desc& desc);

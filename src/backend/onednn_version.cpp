@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "backend/onednn.h"
 #include "core/error.h"
@@ -9,12 +12,28 @@ namespace {
 using Attr = dnnl::primitive_attr;
 using dnnl::prop_kind;
 
+/// Of the kernels for Winograd's algorithm that which makes tiles of 4 x 4, where it is and its
+/// weights, which are twice as large, stay in a near cache.
+template <class PrimitiveDesc>
+void prefer_large_tiles(PrimitiveDesc& created) {
+  constexpr std::size_t kSmall = std::size_t{1} << 21;
+  const std::string_view first = created.impl_info_str();
+  if (first.find("wino_2x3") == first.npos || created.weights_desc().get_size() > kSmall) return;
+  PrimitiveDesc other = created;
+  while (other.next_impl()) {
+    if (std::string_view(other.impl_info_str()).find("wino_4x3") == first.npos) continue;
+    created = other;
+    return;
+  }
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 
 template <class Primitive, class... Args>
 std::optional<dnnl::primitive_desc_base> create(const Attr& attr, const Args&... args) {
   typename Primitive::primitive_desc created(cpu_engine(), args..., attr, /*allow_empty=*/true);
   if (created.get(true) == nullptr) return std::nullopt;
+  if constexpr (std::is_same_v<Primitive, dnnl::convolution_forward>) prefer_large_tiles(created);
   return static_cast<dnnl::primitive_desc_base&>(created);
 }
 
@@ -25,6 +44,7 @@ std::optional<dnnl::primitive_desc_base> create(const Attr& attr, const Args&...
   const typename Primitive::desc description(args...);
   typename Primitive::primitive_desc created(description, attr, cpu_engine(), /*allow_empty=*/true);
   if (created.get(true) == nullptr) return std::nullopt;
+  if constexpr (std::is_same_v<Primitive, dnnl::convolution_forward>) prefer_large_tiles(created);
   return static_cast<dnnl::primitive_desc_base&>(created);
 }
 
@@ -70,10 +90,9 @@ bool is_dense(const TensorDesc& desc) {
 
 }  // namespace
 
-std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc, const Attr& attr) {
+std::optional<dnnl::primitive_desc_base> matmul(const MatMulDesc& desc, const Attr& attr,
+                                                const dnnl::memory::desc& weights) {
   const auto src = to_onednn(desc.src);
-  const auto plain = to_onednn(desc.weights);
-  const auto weights = desc.packed_weights ? in_any_layout(plain) : plain;
   const auto dst = to_onednn(desc.dst);
 #if DNNL_VERSION_MAJOR >= 3
   // 3.12 multiplies the wrong elements where k is 1 and matrices of a batch do not follow one
@@ -145,10 +164,13 @@ std::optional<dnnl::primitive_desc_base> reorder(const ReorderDesc& desc, const 
 
 template <class Primitive>
 std::optional<dnnl::primitive_desc_base> create_convolution(const ConvDesc& desc, const Attr& attr,
+                                                            const dnnl::memory::desc& weights,
                                                             dnnl::algorithm algorithm) {
-  const auto src = to_onednn(desc.src);
-  const auto weights = in_any_layout(plain_weights(desc));
-  const auto dst = to_onednn(desc.dst);
+  const auto place = [&](const TensorDesc& image) {
+    return desc.winograd ? in_blocks(to_onednn(image)) : to_onednn(image);
+  };
+  const auto src = place(desc.src);
+  const auto dst = place(desc.dst);
   const auto strides = to_onednn(desc.window.strides);
   const auto gaps = gaps_of(desc.window.dilations);
   const auto begin = to_onednn(desc.window.pads_begin);
@@ -161,13 +183,14 @@ std::optional<dnnl::primitive_desc_base> create_convolution(const ConvDesc& desc
                            to_onednn(desc.bias.front()), dst, strides, gaps, begin, end);
 }
 
-std::optional<dnnl::primitive_desc_base> convolution(const ConvDesc& desc, const Attr& attr) {
+std::optional<dnnl::primitive_desc_base> convolution(const ConvDesc& desc, const Attr& attr,
+                                                     const dnnl::memory::desc& weights) {
   if (desc.transposed) {
-    return create_convolution<dnnl::deconvolution_forward>(desc, attr,
+    return create_convolution<dnnl::deconvolution_forward>(desc, attr, weights,
                                                            dnnl::algorithm::deconvolution_direct);
   }
   return create_convolution<dnnl::convolution_forward>(
-      desc, attr,
+      desc, attr, weights,
       desc.winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct);
 }
 
@@ -267,11 +290,92 @@ Isa effective_isa() {
 
 bool has_vnni() { return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni); }
 
+namespace {
+
+/// Of a description without blocks; nothing for others.
+dnnl::memory::dims steps_of(const dnnl::memory::desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  if (desc.get_format_kind() != dnnl::memory::format_kind::blocked || desc.get_inner_nblks() != 0)
+    return {};
+  return desc.get_strides();
+#else
+  if (desc.data.format_kind != dnnl_blocked || desc.data.format_desc.blocking.inner_nblks != 0)
+    return {};
+  return {desc.data.format_desc.blocking.strides,
+          desc.data.format_desc.blocking.strides + desc.data.ndims};
+#endif
+}
+
+dnnl::memory::desc part_of(const dnnl::memory::desc& whole, int axis, std::int64_t begin,
+                           std::int64_t end) {
+  dnnl::memory::dims dims = dims_of(whole);
+  dnnl::memory::dims first(dims.size(), 0);
+  dims[static_cast<std::size_t>(axis)] = end - begin;
+  first[static_cast<std::size_t>(axis)] = begin;
+  return whole.submemory_desc(dims, first, /*allow_empty=*/true);
+}
+
+}  // namespace
+
+std::optional<RowCopy> row_copy(const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
+  const auto dims = dims_of(from);
+  const auto from_steps = steps_of(from);
+  const auto to_steps = steps_of(to);
+  if (dims.empty() || dims != dims_of(to) || dtype_of(from) != dtype_of(to) ||
+      from_steps.size() != dims.size() || to_steps.size() != dims.size())
+    return std::nullopt;
+  const auto size = static_cast<std::int64_t>(dnnl::memory::data_type_size(dtype_of(from)));
+  RowCopy copy{1, size, 0, 0};
+  std::vector<std::size_t> axes;  // innermost first
+  for (std::size_t axis = 0; axis < dims.size(); ++axis) {
+    if (dims[axis] > 1) axes.push_back(axis);
+  }
+  std::ranges::sort(axes, {}, [&](std::size_t axis) { return to_steps[axis]; });
+  for (const std::size_t axis : axes) {
+    const std::int64_t from_step = from_steps[axis] * size;
+    const std::int64_t to_step = to_steps[axis] * size;
+    if (copy.rows == 1 && from_step == copy.bytes && to_step == copy.bytes) {
+      copy.bytes *= dims[axis];
+    } else if (copy.rows == 1 ||
+               (from_step == copy.rows * copy.from_step && to_step == copy.rows * copy.to_step)) {
+      if (copy.rows == 1) copy.from_step = from_step, copy.to_step = to_step;
+      copy.rows *= dims[axis];
+    } else {
+      return std::nullopt;
+    }
+  }
+  return copy.bytes > size ? std::optional(copy) : std::nullopt;
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 const_dnnl_memory_desc_t handle_of(const dnnl::memory::desc& desc) { return desc.get(); }
 dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.get_dims(); }
 dnnl::memory::data_type dtype_of(const dnnl::memory::desc& desc) { return desc.get_data_type(); }
+std::optional<std::int64_t> begin_of_part(const dnnl::memory::desc& whole, int axis,
+                                          std::int64_t begin, std::int64_t end,
+                                          const dnnl::memory::desc& wanted) {
+  const dnnl::memory::desc part = part_of(whole, axis, begin, end);
+  if (!part || part.get_format_kind() != dnnl::memory::format_kind::blocked ||
+      wanted.get_format_kind() != dnnl::memory::format_kind::blocked ||
+      part.get_dims() != wanted.get_dims() || part.get_data_type() != wanted.get_data_type() ||
+      part.get_strides() != wanted.get_strides() ||
+      part.get_inner_blks() != wanted.get_inner_blks() ||
+      part.get_inner_idxs() != wanted.get_inner_idxs() ||
+      part.get_padded_dims() != wanted.get_padded_dims())
+    return std::nullopt;
+  const auto size = static_cast<std::int64_t>(dnnl::memory::data_type_size(part.get_data_type()));
+  return part.get_submemory_offset() * size;
+}
 #else
+std::optional<std::int64_t> begin_of_part(const dnnl::memory::desc& whole, int axis,
+                                          std::int64_t begin, std::int64_t end,
+                                          const dnnl::memory::desc& wanted) {
+  if (whole.data.extra.flags != 0) return std::nullopt;
+  dnnl::memory::desc part = part_of(whole, axis, begin, end);
+  const std::int64_t first = std::exchange(part.data.offset0, 0);
+  if (!part || part != wanted) return std::nullopt;
+  return first * static_cast<std::int64_t>(dnnl::memory::data_type_size(part.data_type()));
+}
 dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.dims(); }
 dnnl::memory::data_type dtype_of(const dnnl::memory::desc& desc) { return desc.data_type(); }
 const dnnl_memory_desc_t* handle_of(const dnnl::memory::desc& desc) { return &desc.data; }

@@ -1,9 +1,12 @@
 #include "backend/operation.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
-#include <limits>
+#include <cstring>
+#include <deque>
 
+#include "backend/divide.h"
 #include "backend/onednn.h"
 #include "backend/operation_cache.h"
 #include "core/buffer.h"
@@ -12,8 +15,6 @@
 
 namespace quern::backend {
 namespace {
-
-constexpr int kMaxArguments = 12;
 
 int argument_index(Slot slot, std::span<const int> binary_steps) {
   switch (slot) {
@@ -90,61 +91,119 @@ TensorDesc channels_last_desc(DType dtype, const Shape& shape) {
   return {dtype, shape, strides};
 }
 
-TensorDesc blocked_desc(DType dtype, const Shape& shape) {
-  return {.dtype = dtype, .shape = shape, .strides = {}, .blocked = true};
-}
-
 namespace {
 
-/// The memory objects of an operation's arguments. To make them takes longer than to run a small
-/// operation, so each run hands them to the next.
-struct Binding {
-  std::array<Memory, kMaxArguments> memories;
-  std::array<dnnl_exec_arg_t, kMaxArguments> arguments;
-  int count = 0;
+/// An argument of oneDNN: one of the operation's, or memory that a thread has while it runs it.
+struct Bound {
+  int index;
+  dnnl::memory::desc desc;
+  std::optional<Slot> slot{};
+  std::size_t scratch = 0;  ///< where it begins there, without a slot
+};
 
-  void add(int index, const dnnl::memory::desc& desc) {
-    dnnl_memory_t memory = nullptr;
-    check(dnnl_memory_create(&memory, version::handle_of(desc), cpu_engine().get(), nullptr),
-          "describing memory");
-    memories[static_cast<std::size_t>(count)].reset(memory);
-    arguments[static_cast<std::size_t>(count++)] = {index, memory};
+struct Stage {
+  dnnl::primitive primitive;
+  std::vector<Bound> bound;
+  std::optional<version::RowCopy> copy{};  ///< from the first to the second, with no primitive
+};
+
+/// An operation on one thread: what oneDNN does, one after another.
+struct Part {
+  std::vector<Stage> stages;
+  std::size_t scratch_bytes = 0;
+  dnnl::memory::desc weights;  ///< of those that pack them
+
+  /// Room for `desc` in the scratch memory.
+  std::size_t reserve(const dnnl::memory::desc& desc) {
+    constexpr std::size_t kPage = 4096;
+    const std::size_t pages = (desc.get_size() + kPage - 1) / kPage;
+    return std::exchange(scratch_bytes, scratch_bytes + pages * kPage);
   }
-  void point(std::size_t argument, void* data) const {
-    check(dnnl_memory_set_data_handle(arguments[argument].memory, data), "binding memory");
+};
+using PartPtr = std::shared_ptr<const Part>;
+
+void copy_rows(const std::byte* from, std::byte* to, const version::RowCopy& copy) {
+  for (std::int64_t row = 0; row < copy.rows; ++row) {
+    std::memcpy(to + row * copy.to_step, from + row * copy.from_step,
+                static_cast<std::size_t>(copy.bytes));
   }
+}
+
+/// The memory objects of a stage's arguments. To make them takes longer than to run a small
+/// operation, so each run hands them to the next.
+class StageBinding {
+ public:
+  explicit StageBinding(const Stage& stage) : stage_(stage) {
+    if (stage.copy) return;
+    for (const Bound& argument : stage.bound) {
+      dnnl_memory_t memory = nullptr;
+      check(dnnl_memory_create(&memory, version::handle_of(argument.desc), cpu_engine().get(),
+                               nullptr),
+            "describing memory");
+      memories_.emplace_back(memory);
+      arguments_.push_back({argument.index, memory});
+    }
+  }
+
+  void run(const std::array<std::byte*, kSlots>& arguments, const Offsets& offsets,
+           std::byte* scratch) const {
+    const auto find = [&](const Bound& argument) {
+      if (!argument.slot) return scratch + argument.scratch;
+      const auto slot = static_cast<std::size_t>(*argument.slot);
+      return arguments[slot] + offsets[slot];
+    };
+    if (stage_.copy) return copy_rows(find(stage_.bound[0]), find(stage_.bound[1]), *stage_.copy);
+    for (std::size_t i = 0; i < arguments_.size(); ++i) {
+      check(dnnl_memory_set_data_handle(arguments_[i].memory, find(stage_.bound[i])),
+            "binding memory");
+    }
+    const auto count = static_cast<int>(arguments_.size());
+    check(dnnl_primitive_execute(stage_.primitive.get(), thread_stream().get(), count,
+                                 arguments_.data()),
+          "execution");
+    check(dnnl_stream_wait(thread_stream().get()), "execution");
+  }
+
+ private:
+  const Stage& stage_;
+  std::vector<Memory> memories_;
+  std::vector<dnnl_exec_arg_t> arguments_;
+};
+using Binding = std::vector<StageBinding>;
+
+/// A part that runs, and where its arguments begin in those of the whole.
+class Piece {
+ public:
+  Piece(PartPtr part, const Offsets& offsets) : part_(std::move(part)), offsets_(offsets) {}
+  ~Piece() { delete idle_.load(); }
+
+  /// `arguments` by slot.
+  void run(const std::array<std::byte*, kSlots>& arguments, std::byte* scratch) const {
+    // The binding that the last run left, or a new one where another run has it.
+    std::unique_ptr<Binding> binding(idle_.exchange(nullptr));
+    if (!binding) binding = std::make_unique<Binding>(part_->stages.begin(), part_->stages.end());
+    const OneThread alone;
+    for (const StageBinding& stage : *binding) stage.run(arguments, offsets_, scratch);
+    delete idle_.exchange(binding.release());
+  }
+  const Part& part() const noexcept { return *part_; }
+
+ private:
+  PartPtr part_;
+  Offsets offsets_;
+  mutable std::atomic<Binding*> idle_ = nullptr;
 };
 
 }  // namespace
 
 struct Operation::Impl {
-  struct Bound {
-    Slot slot;
-    int index;
-    dnnl::memory::desc desc;
-  };
-  dnnl::primitive primitive;
-  std::vector<Bound> bound;
-  dnnl::memory::desc scratch;
-  std::size_t scratch_bytes = 0;
+  std::deque<Piece> pieces;
+  std::vector<Slot> slots;        // of the arguments
+  std::size_t scratch_bytes = 0;  // of one lane
   std::string kernel;
-  int threads = 0;  // 0: the team
   // Of operations that pack their weights: how those are given, and how they are packed.
   std::optional<dnnl::memory::desc> plain_weights;
   dnnl::memory::desc packed_weights;
-  mutable std::atomic<Binding*> idle = nullptr;
-
-  ~Impl() { delete idle.load(); }
-
-  /// The binding that the last run left, or a new one where another run has it.
-  std::unique_ptr<Binding> take_binding() const {
-    if (Binding* left = idle.exchange(nullptr)) return std::unique_ptr<Binding>(left);
-    auto made = std::make_unique<Binding>();
-    for (const Bound& argument : bound) made->add(argument.index, argument.desc);
-    if (scratch_bytes > 0) made->add(DNNL_ARG_SCRATCHPAD, scratch);
-    return made;
-  }
-  void leave(std::unique_ptr<Binding> binding) const { delete idle.exchange(binding.release()); }
 };
 
 Operation::Operation(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -156,7 +215,7 @@ namespace {
 
 void reorder_weights(const dnnl::memory::desc& from, const void* src, const dnnl::memory::desc& to,
                      void* dst) {
-  const TeamScope team;
+  const OneThread alone;
   try {
     dnnl::memory source(from, cpu_engine(), const_cast<void*>(src));
     dnnl::memory result(to, cpu_engine(), dst);
@@ -196,26 +255,22 @@ bool Operation::packs_as(const Operation& other) const {
 }
 
 void Operation::run(std::span<const Argument> arguments) const {
-  const TeamScope team(impl_->threads);
-  const std::size_t expected = impl_->bound.size();
-  std::unique_ptr<Binding> binding = impl_->take_binding();
-  std::size_t given = 0;
+  std::array<std::byte*, kSlots> given{};
   for (const Argument& argument : arguments) {
-    for (std::size_t i = 0; i < expected; ++i) {
-      if (impl_->bound[i].slot != argument.slot) continue;
-      binding->point(i, const_cast<void*>(argument.data));
-      ++given;
-    }
+    given[static_cast<std::size_t>(argument.slot)] =
+        static_cast<std::byte*>(const_cast<void*>(argument.data));
   }
-  if (given != expected)
-    fail(ErrorCode::internal, "operation: {} arguments given, {} expected", given, expected);
-  const std::shared_ptr<std::byte> scratch = scratch_of(impl_->scratch_bytes);
-  if (scratch) binding->point(expected, scratch.get());
-  check(dnnl_primitive_execute(impl_->primitive.get(), thread_stream().get(), binding->count,
-                               binding->arguments.data()),
-        "execution");
-  check(dnnl_stream_wait(thread_stream().get()), "execution");
-  impl_->leave(std::move(binding));
+  for (const Slot slot : impl_->slots) {
+    if (given[static_cast<std::size_t>(slot)] == nullptr)
+      fail(ErrorCode::internal, "operation: argument {} is missing", static_cast<int>(slot));
+  }
+  const auto pieces = static_cast<int>(impl_->pieces.size());
+  const auto lanes = static_cast<std::size_t>(lanes_of(pieces));
+  const std::shared_ptr<std::byte> scratch = scratch_of(impl_->scratch_bytes * lanes);
+  parallel_slices(pieces, [&](int slice, int lane) {
+    impl_->pieces[static_cast<std::size_t>(slice)].run(
+        given, scratch.get() + impl_->scratch_bytes * static_cast<std::size_t>(lane));
+  });
 }
 
 namespace {
@@ -244,10 +299,11 @@ double microseconds(double products, DType dtype, std::initializer_list<const Te
   return products * static_cast<double>(size_of(dtype)) / kProducts + bytes / kBytes;
 }
 
-/// About what one thread takes for the products of an operation; endless where that is not asked.
+/// About what one thread takes.
 template <class Desc>
-double microseconds_alone(const Desc&) {
-  return std::numeric_limits<double>::infinity();
+double microseconds_alone(const Desc& desc) {
+  constexpr double kElements = 1000;  // in a microsecond
+  return static_cast<double>(std::max(desc.src.shape.numel(), desc.dst.shape.numel())) / kElements;
 }
 double microseconds_alone(const ConvDesc& desc) {
   const Shape& weights = desc.weights.shape;
@@ -265,9 +321,10 @@ double microseconds_alone(const MatMulDesc& desc) {
 /// To share a small operation with other threads, and to read there what this one wrote and here
 /// what they write, takes longer than to do it alone.
 template <class Desc>
-int threads_for(const Desc& desc) {
-  constexpr double kWorthATeam = 8;
-  return microseconds_alone(desc) < kWorthATeam ? 1 : 0;
+int slices_for(const Desc& desc) {
+  constexpr double kWorthAThread = 4;
+  return static_cast<int>(std::clamp(microseconds_alone(desc) / kWorthAThread, 1.0,
+                                     static_cast<double>(thread_count())));
 }
 
 template <class Desc>
@@ -282,7 +339,7 @@ std::span<const float> scales_of(const Desc&) {
 }
 std::span<const float> scales_of(const ConvDesc& desc) { return desc.scales; }
 
-dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
+dnnl::primitive_attr make_attr(std::span<const PostOp> steps) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops post_ops;
@@ -303,65 +360,281 @@ dnnl::primitive_attr make_attr(const std::vector<PostOp>& steps) {
   return attr;
 }
 
-OperationPtr make_operation(const dnnl::primitive_desc_base& created,
-                            const Descriptions& descriptions, const std::vector<PostOp>& steps,
-                            const std::optional<dnnl::memory::desc>& plain_weights, int threads) {
-  auto impl = std::make_unique<Operation::Impl>();
-  std::vector<int> binary_steps;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].kind == PostOp::Kind::binary) binary_steps.push_back(static_cast<int>(i));
-  }
-  const auto add = [&](Slot slot, const TensorDesc& desc) {
-    impl->bound.push_back({slot, argument_index(slot, binary_steps), to_onednn(desc)});
-  };
-  for (const auto& [slot, desc] : descriptions) add(slot, desc);
-  for (std::size_t i = 0; i < binary_steps.size(); ++i) {
-    const auto slot = static_cast<Slot>(static_cast<std::size_t>(Slot::post_op0) + i);
-    add(slot, steps[static_cast<std::size_t>(binary_steps[i])].operand);
-  }
-  if (plain_weights) {
-    impl->plain_weights = plain_weights;
-    impl->packed_weights = created.query_md(dnnl::query::weights_md);
-    impl->bound.push_back({Slot::weights, DNNL_ARG_WEIGHTS, impl->packed_weights});
-  }
-  require(impl->bound.size() < kMaxArguments, "operation: too many post-ops");
-  impl->primitive = dnnl::primitive(created.get());
-  impl->scratch = created.scratchpad_desc();
-  impl->scratch_bytes = impl->scratch.get_size();
-  impl->kernel = created.impl_info_str();
-  impl->threads = threads;
-  return std::make_shared<const Operation>(std::move(impl));
+/// The arguments of an operation but for weights that it packs.
+template <class Desc>
+Descriptions arguments_of(const Desc& desc) {
+  return {{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+}
+Descriptions arguments_of(const MatMulDesc& desc) {
+  Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+  if (!desc.packed_weights) all.emplace_back(Slot::weights, desc.weights);
+  for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
+  return all;
+}
+Descriptions arguments_of(const ConvDesc& desc) {
+  Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+  for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
+  if (desc.src_zero_point) all.emplace_back(Slot::src_zero_point, dense_desc(DType::i32, {1}));
+  return all;
+}
+Descriptions arguments_of(const LayerNormDesc& desc) {
+  Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
+  const TensorDesc channels = dense_desc(DType::f32, {desc.src.shape.dim(-1)});
+  if (desc.has_scale) all.emplace_back(Slot::scale, channels);
+  if (desc.has_shift) all.emplace_back(Slot::shift, channels);
+  return all;
+}
+Descriptions arguments_of(const BinaryDesc& desc) {
+  return {{Slot::src, desc.src}, {Slot::src1, desc.src1}, {Slot::dst, desc.dst}};
 }
 
-/// `describe_arguments` gives the descriptions; asked only where the operation is not cached.
-template <class Desc, class Describe>
-OperationPtr prepare(
-    const Desc& desc, const OperationKey& key, const Describe& describe_arguments,
-    const std::vector<PostOp>& steps,
-    std::optional<dnnl::primitive_desc_base> (*create)(const Desc&, const dnnl::primitive_attr&)) {
-  const auto make = [&]() -> OperationPtr {
-    const int threads = threads_for(desc);
-    const TeamScope team(threads);
+template <class Desc>
+std::span<const PostOp> steps_of(const Desc&) {
+  return {};
+}
+std::span<const PostOp> steps_of(const MatMulDesc& desc) { return desc.post_ops; }
+std::span<const PostOp> steps_of(const ConvDesc& desc) { return desc.post_ops; }
+std::span<const PostOp> steps_of(const BinaryDesc& desc) { return desc.post_ops; }
+
+using Created = std::optional<dnnl::primitive_desc_base>;
+using Weights = std::optional<dnnl::memory::desc>;
+
+Created create(const MatMulDesc& desc, const dnnl::primitive_attr& attr, const Weights& weights) {
+  return version::matmul(desc, attr, weights ? *weights : to_onednn(desc.weights));
+}
+Created create(const ConvDesc& desc, const dnnl::primitive_attr& attr, const Weights& weights) {
+  return version::convolution(desc, attr, *weights);
+}
+Created create(const PoolDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::pooling(desc, attr);
+}
+Created create(const SoftmaxDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::softmax(desc, attr);
+}
+Created create(const LayerNormDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::layer_norm(desc, attr);
+}
+Created create(const EltwiseDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::eltwise(desc, attr);
+}
+Created create(const BinaryDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::binary(desc, attr);
+}
+Created create(const ReductionDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::reduction(desc, attr);
+}
+Created create(const ReorderDesc& desc, const dnnl::primitive_attr& attr, const Weights&) {
+  return version::reorder(desc, attr);
+}
+
+template <class Desc>
+bool needs_blocks(const Desc&) {
+  return false;
+}
+bool needs_blocks(const ConvDesc& desc) { return desc.winograd; }
+
+template <class Desc>
+std::vector<Slice<Desc>> divide_otherwise(const Desc&, int) {
+  return {};
+}
+std::vector<Slice<MatMulDesc>> divide_otherwise(const MatMulDesc& desc, int slices) {
+  return divide(desc, slices, Way::other);
+}
+std::vector<Slice<ConvDesc>> divide_otherwise(const ConvDesc& desc, int slices) {
+  return divide(desc, slices, Way::other);
+}
+
+template <class Desc>
+std::optional<Desc> gapless(const Desc&) {
+  return std::nullopt;
+}
+std::optional<MatMulDesc> gapless(const MatMulDesc& desc) { return without_gaps(desc); }
+std::optional<ConvDesc> gapless(const ConvDesc& desc) { return without_gaps(desc); }
+
+Stage copy_stage(Part& part, Bound from, Bound to) {
+  if (const auto rows = version::row_copy(from.desc, to.desc))
+    return {{}, {std::move(from), std::move(to)}, rows};
+  const dnnl::reorder::primitive_desc copy(cpu_engine(), from.desc, cpu_engine(), to.desc,
+                                           make_attr({}));
+  from.index = DNNL_ARG_FROM;
+  to.index = DNNL_ARG_TO;
+  Stage stage{dnnl::reorder(copy), {std::move(from), std::move(to)}};
+  if (const dnnl::memory::desc scratch = copy.scratchpad_desc(); scratch.get_size() > 0)
+    stage.bound.push_back({DNNL_ARG_SCRATCHPAD, scratch, {}, part.reserve(scratch)});
+  return stage;
+}
+
+/// Lets a stage have in scratch memory those of its arguments that are given otherwise than it
+/// wants them. Adds what moves them there; what moves the result to its place comes back.
+std::optional<Stage> move_arguments(Part& part, Stage& stage, const std::vector<Bound>& given) {
+  std::optional<Stage> last;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    Bound& wanted = stage.bound[i];
+    if (wanted.desc == given[i].desc) continue;
+    wanted.slot.reset();
+    wanted.scratch = part.reserve(wanted.desc);
+    if (given[i].slot == Slot::dst) {
+      last = copy_stage(part, wanted, given[i]);
+    } else {
+      part.stages.push_back(copy_stage(part, given[i], wanted));
+    }
+  }
+  return last;
+}
+
+/// Prepares the operation of a description and of its slices.
+template <class Desc>
+class Preparation {
+ public:
+  explicit Preparation(const Desc& desc) : desc_(desc), plain_weights_(weights_to_pack(desc)) {}
+
+  OperationPtr prepare() {
+    const OneThread alone;
     try {
-      dnnl::primitive_attr attr = make_attr(steps);
-      if (takes_src_zero_point(desc)) version::set_src_zero_point(attr);
-      if (!scales_of(desc).empty()) version::set_scales(attr, scales_of(desc));
-      const auto created = create(desc, attr);
-      if (!created) return nullptr;
-      return make_operation(*created, describe_arguments(), steps, weights_to_pack(desc), threads);
+      const Weights any = plain_weights_ ? Weights(in_any_layout(*plain_weights_)) : std::nullopt;
+      const Created whole = create(desc_, attributes_of(desc_), any);
+      if (!whole) return nullptr;
+      impl_->kernel = whole->impl_info_str();
+      impl_->plain_weights = plain_weights_;
+      start_over(*whole);
+      const int slices = slices_for(desc_);
+      if (!add_all(divide(desc_, slices), *whole) &&
+          !add_all(divide_otherwise(desc_, slices), *whole)) {
+        // Alone, Winograd's algorithm takes longer than slices of the direct one.
+        if (needs_blocks(desc_) && slices > 1) return nullptr;
+        start_over(*whole);
+        impl_->pieces.emplace_back(make_part(*whole, desc_, desc_), Offsets{});
+      }
+      return std::make_shared<const Operation>(std::move(impl_));
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments)
         return nullptr;
       check(error.status, "preparation");
       throw;
     }
-  };
-  return scales_of(desc).empty() ? operation_cache().find_or_add(key, make) : make();
-}
+  }
+
+ private:
+  static dnnl::primitive_attr attributes_of(const Desc& desc) {
+    dnnl::primitive_attr attr = make_attr(steps_of(desc));
+    if (takes_src_zero_point(desc)) version::set_src_zero_point(attr);
+    if (!scales_of(desc).empty()) version::set_scales(attr, scales_of(desc));
+    return attr;
+  }
+
+  /// No pieces yet, and weights as the whole wants them.
+  void start_over(const dnnl::primitive_desc_base& whole) {
+    impl_->pieces.clear();
+    impl_->scratch_bytes = 0;
+    parts_.clear();
+    if (plain_weights_) impl_->packed_weights = whole.query_md(dnnl::query::weights_md);
+  }
+
+  /// Whether oneDNN runs all slices by the kernel of the whole, on the weights packed for that.
+  bool add_all(std::vector<Slice<Desc>> slices, const dnnl::primitive_desc_base& whole) {
+    if (slices.size() < 2) return false;
+    start_over(whole);
+    if (plain_weights_ && slices.front().channels.end == 0) {  // the layout may depend on the rows
+      const Desc& first = slices.front().desc;
+      const Created created = create(first, attributes_of(first), in_any_layout(*plain_weights_));
+      if (!created) return false;
+      impl_->packed_weights = created->query_md(dnnl::query::weights_md);
+    }
+    for (Slice<Desc>& slice : slices) {
+      const PartPtr part = part_for(slice);
+      if (!part) return false;
+      impl_->pieces.emplace_back(part, slice.offsets);
+    }
+    return true;
+  }
+
+  PartPtr part_for(Slice<Desc>& slice) {
+    const bool has_some = plain_weights_ && slice.channels.end > 0;
+    auto known = std::ranges::find(parts_, slice.desc, &std::pair<Desc, PartPtr>::first);
+    if (known == parts_.end()) {
+      PartPtr made = try_part(slice.desc, slice.desc, has_some);
+      if (!made) {
+        if (const auto dense = gapless(slice.desc)) made = try_part(*dense, slice.desc, has_some);
+      }
+      if (!made) return nullptr;
+      known = parts_.emplace(parts_.end(), slice.desc, std::move(made));
+    }
+    if (has_some) {
+      const auto& [axis, first, end] = slice.channels;
+      const auto begin =
+          version::begin_of_part(impl_->packed_weights, axis, first, end, known->second->weights);
+      if (!begin) return nullptr;
+      slice.offsets[static_cast<std::size_t>(Slot::weights)] = *begin;
+    }
+    return known->second;
+  }
+
+  /// A part that computes `desc`, of arguments as `given` describes them, if by the kernel of the
+  /// whole.
+  PartPtr try_part(const Desc& desc, const Desc& given, bool has_some_weights) {
+    Weights weights;
+    if (plain_weights_) {
+      weights = has_some_weights ? in_any_layout(*weights_to_pack(desc)) : impl_->packed_weights;
+    }
+    const Created created = create(desc, attributes_of(desc), weights);
+    if (!created || created->impl_info_str() != impl_->kernel) return nullptr;
+    return make_part(*created, desc, given);
+  }
+
+  PartPtr make_part(const dnnl::primitive_desc_base& created, const Desc& desc, const Desc& given) {
+    auto part = std::make_shared<Part>();
+    Stage stage{dnnl::primitive(created.get()), bind(desc)};
+    if (needs_blocks(desc)) {
+      for (Bound& argument : stage.bound) {
+        if (argument.slot == Slot::src || argument.slot == Slot::dst)
+          argument.desc = in_blocks(argument.desc);
+      }
+    }
+    if (impl_->slots.empty()) {
+      for (const Bound& argument : stage.bound) impl_->slots.push_back(*argument.slot);
+      if (plain_weights_) impl_->slots.push_back(Slot::weights);
+    }
+    std::optional<Stage> last = move_arguments(*part, stage, bind(given));
+    if (plain_weights_) {
+      part->weights = created.query_md(dnnl::query::weights_md);
+      stage.bound.push_back({DNNL_ARG_WEIGHTS, part->weights, Slot::weights});
+    }
+    if (const dnnl::memory::desc scratch = created.scratchpad_desc(); scratch.get_size() > 0)
+      stage.bound.push_back({DNNL_ARG_SCRATCHPAD, scratch, {}, part->reserve(scratch)});
+    part->stages.push_back(std::move(stage));
+    if (last) part->stages.push_back(*std::move(last));
+    impl_->scratch_bytes = std::max(impl_->scratch_bytes, part->scratch_bytes);
+    return part;
+  }
+
+  static std::vector<Bound> bind(const Desc& desc) {
+    std::vector<Bound> bound;
+    std::vector<int> binary_steps;
+    const std::span<const PostOp> steps = steps_of(desc);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i].kind == PostOp::Kind::binary) binary_steps.push_back(static_cast<int>(i));
+    }
+    const auto add = [&](Slot slot, const TensorDesc& argument) {
+      bound.push_back({argument_index(slot, binary_steps), to_onednn(argument), slot});
+    };
+    for (const auto& [slot, argument] : arguments_of(desc)) add(slot, argument);
+    for (std::size_t i = 0; i < binary_steps.size(); ++i) {
+      const auto slot = static_cast<Slot>(static_cast<std::size_t>(Slot::post_op0) + i);
+      add(slot, steps[static_cast<std::size_t>(binary_steps[i])].operand);
+    }
+    return bound;
+  }
+
+  const Desc& desc_;
+  Weights plain_weights_;
+  std::unique_ptr<Operation::Impl> impl_ = std::make_unique<Operation::Impl>();
+  std::vector<std::pair<Desc, PartPtr>> parts_;
+};
 
 template <class Desc>
-auto source_and_result(const Desc& desc) {
-  return [&desc] { return Descriptions{{Slot::src, desc.src}, {Slot::dst, desc.dst}}; };
+OperationPtr prepare(const Desc& desc, const OperationKey& key) {
+  const auto make = [&] { return Preparation<Desc>(desc).prepare(); };
+  return scales_of(desc).empty() ? operation_cache().find_or_add(key, make) : make();
 }
 
 void add_window(OperationKey& key, const Window& window) {
@@ -377,13 +650,7 @@ OperationPtr try_prepare(const MatMulDesc& desc) {
   OperationKey key("matmul", {desc.src, desc.weights, desc.dst}, desc.post_ops);
   key.add(desc.packed_weights);
   for (const TensorDesc& bias : desc.bias) key.add(bias);
-  const auto arguments = [&] {
-    Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
-    if (!desc.packed_weights) all.emplace_back(Slot::weights, desc.weights);
-    for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
-    return all;
-  };
-  return prepare(desc, key, arguments, desc.post_ops, version::matmul);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const ConvDesc& desc) {
@@ -391,13 +658,7 @@ OperationPtr try_prepare(const ConvDesc& desc) {
   key.add(desc.groups).add(desc.transposed).add(desc.winograd).add(desc.src_zero_point);
   add_window(key, desc.window);
   for (const TensorDesc& bias : desc.bias) key.add(bias);
-  const auto arguments = [&] {
-    Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
-    for (const TensorDesc& bias : desc.bias) all.emplace_back(Slot::bias, bias);
-    if (desc.src_zero_point) all.emplace_back(Slot::src_zero_point, dense_desc(DType::i32, {1}));
-    return all;
-  };
-  return prepare(desc, key, arguments, desc.post_ops, version::convolution);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const PoolDesc& desc) {
@@ -405,52 +666,42 @@ OperationPtr try_prepare(const PoolDesc& desc) {
   key.add(desc.operation);
   for (const std::int64_t size : desc.kernel) key.add(size);
   add_window(key, desc.window);
-  return prepare(desc, key, source_and_result(desc), {}, version::pooling);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const SoftmaxDesc& desc) {
   OperationKey key("softmax", {desc.src, desc.dst}, {});
   key.add(desc.axis).add(desc.logarithm);
-  return prepare(desc, key, source_and_result(desc), {}, version::softmax);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const LayerNormDesc& desc) {
   OperationKey key("layer_norm", {desc.src, desc.dst}, {});
   key.add(desc.epsilon).add(desc.has_scale).add(desc.has_shift);
-  const auto arguments = [&] {
-    Descriptions all{{Slot::src, desc.src}, {Slot::dst, desc.dst}};
-    const TensorDesc channels = dense_desc(DType::f32, {desc.src.shape.dim(-1)});
-    if (desc.has_scale) all.emplace_back(Slot::scale, channels);
-    if (desc.has_shift) all.emplace_back(Slot::shift, channels);
-    return all;
-  };
-  return prepare(desc, key, arguments, {}, version::layer_norm);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const EltwiseDesc& desc) {
   OperationKey key("eltwise", {desc.src, desc.dst}, {});
   key.add(desc.function).add(desc.alpha).add(desc.beta);
-  return prepare(desc, key, source_and_result(desc), {}, version::eltwise);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const BinaryDesc& desc) {
   OperationKey key("binary", {desc.src, desc.src1, desc.dst}, desc.post_ops);
   key.add(desc.operation);
-  const auto arguments = [&] {
-    return Descriptions{{Slot::src, desc.src}, {Slot::src1, desc.src1}, {Slot::dst, desc.dst}};
-  };
-  return prepare(desc, key, arguments, desc.post_ops, version::binary);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const ReductionDesc& desc) {
   OperationKey key("reduction", {desc.src, desc.dst}, {});
   key.add(desc.operation);
-  return prepare(desc, key, source_and_result(desc), {}, version::reduction);
+  return prepare(desc, key);
 }
 
 OperationPtr try_prepare(const ReorderDesc& desc) {
   const OperationKey key("reorder", {desc.src, desc.dst}, {});
-  return prepare(desc, key, source_and_result(desc), {}, version::reorder);
+  return prepare(desc, key);
 }
 
 bool has_fast_bf16() {

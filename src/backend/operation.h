@@ -16,7 +16,7 @@ struct TensorDesc {
   DType dtype = DType::f32;
   Shape shape;
   Shape strides;
-  bool blocked = false;  ///< in groups of 16 channels, without strides: see blocked_desc()
+  bool operator==(const TensorDesc&) const = default;
 };
 
 TensorDesc describe(const Tensor& tensor);
@@ -24,9 +24,6 @@ TensorDesc describe(const Tensor& tensor);
 TensorDesc dense_desc(DType dtype, const Shape& shape);
 /// Of a tensor [batch, channels, ...] whose channels of one place lie together, without gaps.
 TensorDesc channels_last_desc(DType dtype, const Shape& shape);
-/// Of an image [batch, channels, height, width] that lies as [batch, channels / 16, height, width,
-/// 16], without gaps; channels are a multiple of 16.
-TensorDesc blocked_desc(DType dtype, const Shape& shape);
 
 enum class Eltwise {
   relu,  ///< max(x, 0) + alpha * min(x, 0)
@@ -72,6 +69,7 @@ struct PostOp {
     return {.kind = Kind::binary, .binary = operation, .operand = operand};
   }
   static PostOp sum() { return {.kind = Kind::sum}; }
+  bool operator==(const PostOp&) const = default;
 };
 
 /// dst = post_ops(src [..., m, k] · weights [..., k, n] + bias [n]); leading axes broadcast.
@@ -82,6 +80,7 @@ struct MatMulDesc {
   std::vector<PostOp> post_ops;
   /// Whether `run` takes weights that `pack` laid out as the kernel likes them.
   bool packed_weights = false;
+  bool operator==(const MatMulDesc&) const = default;
 };
 
 /// How a window moves over the 1 to 3 spatial axes of [batch, channels, ...]: a value an axis.
@@ -90,6 +89,7 @@ struct Window {
   Shape dilations;  ///< 1: the elements of a window touch
   Shape pads_begin;
   Shape pads_end;
+  bool operator==(const Window&) const = default;
 };
 
 /// dst = post_ops(the convolution of src [batch, in, ...] with weights [out, in / groups, ...] +
@@ -101,13 +101,15 @@ struct ConvDesc {
   Window window;
   std::int64_t groups = 1;
   bool transposed = false;
-  /// By the algorithm of Winograd (Lavin and Gray, 2015): few kernels, 3x3, of blocked src and dst.
+  /// By the algorithm of Winograd (Lavin and Gray, 2015): few kernels, 3x3, of images with their
+  /// channels last, in multiples of 16. It wants blocks of channels, which each slice moves into.
   bool winograd = false;
   bool src_zero_point = false;  ///< whether Slot::src_zero_point, one s32, is subtracted from src
   /// What each channel of the result is multiplied by before the post-ops: none or `out`, where
   /// scales_results(). Operations with scales are not cached: their owner keeps them.
   std::vector<float> scales{};
   std::vector<PostOp> post_ops;
+  bool operator==(const ConvDesc&) const = default;
 };
 
 enum class Pooling { max, average_of_elements, average_with_pads };
@@ -118,6 +120,7 @@ struct PoolDesc {
   Pooling operation = Pooling::max;
   Shape kernel;
   Window window;
+  bool operator==(const PoolDesc&) const = default;
 };
 
 /// Over `axis`; dst has src's shape.
@@ -125,6 +128,7 @@ struct SoftmaxDesc {
   TensorDesc src, dst;
   int axis = -1;
   bool logarithm = false;
+  bool operator==(const SoftmaxDesc&) const = default;
 };
 
 /// Over the last axis, with `scale` and `shift` of its size in f32.
@@ -133,6 +137,7 @@ struct LayerNormDesc {
   float epsilon = 1e-5f;
   bool has_scale = false;
   bool has_shift = false;
+  bool operator==(const LayerNormDesc&) const = default;
 };
 
 struct EltwiseDesc {
@@ -140,6 +145,7 @@ struct EltwiseDesc {
   Eltwise function = Eltwise::relu;
   float alpha = 0.f;
   float beta = 0.f;
+  bool operator==(const EltwiseDesc&) const = default;
 };
 
 /// dst = post_ops(src op src1), src1 broadcasting to src.
@@ -147,17 +153,20 @@ struct BinaryDesc {
   TensorDesc src, src1, dst;
   Binary operation = Binary::add;
   std::vector<PostOp> post_ops;
+  bool operator==(const BinaryDesc&) const = default;
 };
 
 /// Reduces the axes along which dst has size 1.
 struct ReductionDesc {
   TensorDesc src, dst;
   Reduction operation = Reduction::sum;
+  bool operator==(const ReductionDesc&) const = default;
 };
 
 /// Copies between dtypes and layouts.
 struct ReorderDesc {
   TensorDesc src, dst;
+  bool operator==(const ReorderDesc&) const = default;
 };
 
 /// Which argument of an operation a pointer is for; post-op operands count binary post-ops only.
@@ -183,10 +192,11 @@ struct Argument {
 
 /// An operation prepared for one description: oneDNN has chosen and compiled its kernel.
 ///
-/// Immutable; `run` may be called from several threads at once.
+/// Large ones are divided into slices, for which oneDNN has been prepared on one thread each, and
+/// which the threads of parallel_slices run. Immutable; `run` may be called from several threads.
 class Operation {
  public:
-  /// Runs on the calling thread and its team. Every slot of the description must be given.
+  /// Every slot of the description must be given.
   void run(std::span<const Argument> arguments) const;
   void run(std::initializer_list<Argument> arguments) const {
     run(std::span(arguments.begin(), arguments.size()));

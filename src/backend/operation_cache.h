@@ -46,7 +46,7 @@ class OperationKey {
     return *this;
   }
   OperationKey& add(const TensorDesc& tensor) {
-    add(static_cast<int>(tensor.dtype) | tensor.shape.rank() << 8 | int{tensor.blocked} << 16);
+    add(static_cast<int>(tensor.dtype) | tensor.shape.rank() << 8);
     for (const std::int64_t dim : tensor.shape) add(dim);
     for (const std::int64_t stride : tensor.strides) add(stride);
     return *this;

@@ -6,13 +6,35 @@
 namespace quern {
 
 namespace detail {
+using SliceBody = void (*)(const void* context, int slice, int lane);
+void run_slices(int slices, SliceBody body, const void* context);
+
 using RangeBody = void (*)(const void* context, std::int64_t begin, std::int64_t end);
 void parallel_ranges(std::int64_t count, std::int64_t grain, RangeBody body, const void* context);
 }  // namespace detail
 
-/// Calls `body(begin, end)` on ranges that cover [0, count), on oneDNN's own team of threads (an
-/// OpenMP team), each range of `grain` items or more. Runs inline where one range is enough or the
-/// caller is already on the team. The first exception of a body is rethrown here.
+/// Calls `body(slice, lane)` once for each slice in [0, slices), on the caller and on the helper
+/// threads that the process's callers share, at most `thread_count()` together. Who is free takes
+/// what nobody has begun, in order, so the caller never waits for a thread that has not started.
+/// No two calls at once have the same lane, which is below `lanes_of(slices)`: scratch memory may
+/// be kept by it. Runs inline within another such call. Ends when all slices have; the first
+/// exception of a body is rethrown then.
+///
+/// Helpers wait awake for `RuntimeOptions::spin_microseconds`, and then sleep. A forked child
+/// starts helpers of its own.
+template <class Body>
+void parallel_slices(int slices, const Body& body) {
+  detail::run_slices(
+      slices,
+      [](const void* context, int slice, int lane) {
+        (*static_cast<const std::remove_reference_t<Body>*>(context))(slice, lane);
+      },
+      &body);
+}
+int lanes_of(int slices) noexcept;
+
+/// Calls `body(begin, end)` on ranges that cover [0, count), each of `grain` items or more, by
+/// parallel_slices.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
   detail::parallel_ranges(
@@ -22,23 +44,5 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
       },
       &body);
 }
-
-/// Ends the threads that work for this one, until it needs them again. Each thread that calls
-/// `parallel_for` has a team of its own, and once there are more threads than CPUs the runtime lets
-/// all of them sleep and wake at every call, which costs more than most calls do. So a thread that
-/// hands its work to another leaves its team.
-void leave_team() noexcept;
-
-/// Makes oneDNN calls of this scope on this thread use `threads` threads; 0: `thread_count()`.
-class TeamScope {
- public:
-  explicit TeamScope(int threads = 0) noexcept;
-  ~TeamScope();
-  TeamScope(const TeamScope&) = delete;
-  TeamScope& operator=(const TeamScope&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace quern

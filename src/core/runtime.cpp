@@ -17,6 +17,7 @@ struct Settings {
   RuntimeOptions options;
   bool isa_settled = false;
   std::atomic<int> threads{default_threads()};
+  std::atomic<int> spin_microseconds{RuntimeOptions{}.spin_microseconds};
   std::atomic<std::int64_t> memory_limit{0};
   std::mutex log_mutex;
   std::atomic<bool> has_log{false};
@@ -33,6 +34,8 @@ void configure(const RuntimeOptions& options) {
   constexpr int kMaxThreads = 4096;
   require(options.threads >= 0 && options.threads <= kMaxThreads,
           "configure: expected 0 to {} threads, got {}", int{kMaxThreads}, options.threads);
+  require(options.spin_microseconds >= 0, "configure: spin_microseconds {} is negative",
+          options.spin_microseconds);
   require(options.memory_limit >= 0, "configure: memory_limit {} is negative",
           options.memory_limit);
   Settings& current = settings();
@@ -41,6 +44,7 @@ void configure(const RuntimeOptions& options) {
           "configure: max_isa cannot change after the first operation");
   current.options = options;
   current.threads = options.threads > 0 ? options.threads : default_threads();
+  current.spin_microseconds = options.spin_microseconds;
   current.memory_limit = options.memory_limit;
   current.has_log = static_cast<bool>(options.log);
 }
@@ -52,6 +56,10 @@ RuntimeOptions runtime_options() {
 }
 
 int thread_count() noexcept { return settings().threads.load(std::memory_order_relaxed); }
+
+int spin_microseconds() noexcept {
+  return settings().spin_microseconds.load(std::memory_order_relaxed);
+}
 
 std::int64_t memory_limit() noexcept {
   return settings().memory_limit.load(std::memory_order_relaxed);

@@ -10,6 +10,9 @@ namespace quern {
 /// Threads that one operation uses.
 int thread_count() noexcept;
 
+/// How long a thread waits awake for others before it sleeps.
+int spin_microseconds() noexcept;
+
 std::int64_t memory_limit() noexcept;
 
 /// The ISA cap. From the first call on it can no longer change: kernels have been chosen by it.

@@ -4,7 +4,6 @@
 #include <unordered_map>
 
 #include "core/error.h"
-#include "core/parallel.h"
 #include "llm/engine_impl.h"
 #include "llm/model_impl.h"
 #include "llm/scheduler.h"
@@ -206,7 +205,6 @@ void Engine::Impl::publish(std::int64_t finished) {
 
 Engine::Engine(const Model& model, const EngineOptions& options) {
   check_options(options);
-  leave_team();  // that may have loaded the model; from now on the engine's thread does the work
   impl_ = std::make_unique<Impl>(model, options);
 }
 Engine::Engine(Engine&&) noexcept = default;

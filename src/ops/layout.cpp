@@ -96,21 +96,6 @@ Tensor with_rank(const Tensor& x, int rank) {
   return view;
 }
 
-void copy_into_blocks(const Tensor& src, const Tensor& blocks) {
-  const Tensor image = is_copied_by_onednn(src) ? src : src.contiguous();
-  const auto to = backend::blocked_desc(DType::f32, blocks.shape());
-  if (!copy_by_onednn(image, backend::describe(image), blocks, to))
-    fail(ErrorCode::internal, "conv: oneDNN does not put {} into blocks", src.shape());
-}
-
-void copy_from_blocks(const Tensor& blocks, const Tensor& dst) {
-  const Tensor image = is_copied_by_onednn(dst) ? dst : Tensor::empty(dst.shape());
-  const auto from = backend::blocked_desc(DType::f32, blocks.shape());
-  if (!copy_by_onednn(blocks, from, image, backend::describe(image)))
-    fail(ErrorCode::internal, "conv: oneDNN does not take {} out of blocks", dst.shape());
-  if (image.raw() != dst.raw()) copy_into(image, dst);
-}
-
 void copy_into(const Tensor& src, const Tensor& dst) {
   if (src.numel() == 0 || copy_planes(src, dst)) return;
   const bool floats = is_floating(src.dtype()) && is_floating(dst.dtype());

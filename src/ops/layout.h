@@ -19,10 +19,6 @@ Tensor empty_in(Layout layout, const Shape& shape, DType dtype);
 Tensor in_layout(const Tensor& x, DType dtype, Layout layout);
 /// A view with axes of size 1 before those of `x`, so that it has `rank`; `x` where it has as many.
 Tensor with_rank(const Tensor& x, int rank);
-/// Copies f32 images [batch, channels, height, width] to and from groups of 16 channels, as
-/// backend::blocked_desc() has them.
-void copy_into_blocks(const Tensor& src, const Tensor& blocks);
-void copy_from_blocks(const Tensor& blocks, const Tensor& dst);
 /// Converts the elements of `src` into those of `dst`, of one shape and any strides.
 void copy_into(const Tensor& src, const Tensor& dst);
 

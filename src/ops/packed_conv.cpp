@@ -102,14 +102,14 @@ bool adds_rightly(const ConvArgs& args, const backend::Operation& operation) {
          operation.kernel().find("gemm") == std::string::npos;
 }
 
-bool run_onednn(const ConvArgs& args) {
-  if (args.src.dtype() == DType::f64) return false;
-  const DType dtype = computed_in(args.src.dtype());
+bool run_prepared(const ConvArgs& args, DType dtype, bool winograd) {
   const std::span<const Tensor> all(args.operands);
   const std::span<const Tensor> apart = all.subspan(sums_dst(args, dtype) ? 1 : 0);
-  const Prepared packed = args.conv.prepared_for(args, dtype);
+  const Prepared packed = args.conv.prepared_for(args, dtype, winograd);
   if (!packed.operation || !adds_rightly(args, *packed.operation)) return false;
   const Tensor src = in_layout(args.src, dtype, Layout::channels_last);
+  if (winograd && args.finite != Finite::yes && !all_finite(src.raw(), src.numel(), dtype))
+    return false;
   const auto tail = tail_of(args);
   const auto addend = addend_of(args, tail, dtype);
   const auto is_dst = [&](const Tensor& operand) { return operand.raw() == args.dst.raw(); };
@@ -222,27 +222,11 @@ bool suits_winograd(const ConvArgs& args) {
 }
 
 bool run_winograd(const ConvArgs& args) {
-  if (!suits_winograd(args)) return false;
-  const Prepared packed = args.conv.prepared_for(args, DType::f32, true);
-  if (!packed.operation) return false;
-  const Tensor src = Tensor::empty(args.src.shape());  // in blocks, as is dst
-  const Tensor dst = Tensor::empty(args.dst.shape());
-  const auto tail = tail_of(args);
-  const auto addend = addend_of(args, tail, DType::f32);
-  const bool in_place =
-      !tail || (is_channels_last(args.dst) && !(addend && addend->raw() == args.dst.raw()));
-  copy_into_blocks(args.src, src);
-  if (args.finite != Finite::yes && !all_finite(src.raw(), src.numel(), DType::f32)) return false;
-  std::vector<backend::Argument> arguments{
-      {Slot::src, src.raw()}, {Slot::weights, packed.weights.get()}, {Slot::dst, dst.raw()}};
-  if (args.conv.spec.bias) arguments.push_back({Slot::bias, args.conv.spec.bias->raw()});
-  packed.operation->run(arguments);
-  const Tensor result =
-      in_place ? args.dst : empty_in(Layout::channels_last, args.dst.shape(), DType::f32);
-  copy_from_blocks(dst, result);
-  if (tail) tail->run(result, addend);
-  if (!in_place) copy_into(result, args.dst);
-  return true;
+  return suits_winograd(args) && run_prepared(args, DType::f32, true);
+}
+
+bool run_onednn(const ConvArgs& args) {
+  return args.src.dtype() != DType::f64 && run_prepared(args, computed_in(args.src.dtype()), false);
 }
 
 bool run_reference(const ConvArgs& args) {
@@ -279,10 +263,9 @@ Prepared PackedConv::Impl::prepared_for(const ConvArgs& args, DType dtype, bool 
 
 backend::ConvDesc PackedConv::Impl::describe(const ConvArgs& args, DType dtype,
                                              bool winograd) const {
-  const auto describe_image = winograd ? backend::blocked_desc : backend::channels_last_desc;
-  backend::ConvDesc desc{.src = describe_image(dtype, args.src.shape()),
+  backend::ConvDesc desc{.src = backend::channels_last_desc(dtype, args.src.shape()),
                          .weights = backend::dense_desc(dtype, weight->shape()),
-                         .dst = describe_image(dtype, args.dst.shape()),
+                         .dst = backend::channels_last_desc(dtype, args.dst.shape()),
                          .bias = {},
                          .window = window,
                          .groups = spec.options.groups,

@@ -2,7 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -11,7 +18,13 @@
 #include "core/runtime.h"
 #include "support/runtime_guard.h"
 
-extern "C" int omp_get_max_threads();  // there is no omp.h where Clang has no runtime of its own
+#if defined(__SANITIZE_THREAD__)
+#define QUERN_TEST_TSAN
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define QUERN_TEST_TSAN
+#endif
+#endif
 
 using namespace quern;
 
@@ -33,19 +46,6 @@ std::vector<int> coverage(std::int64_t count, std::int64_t grain) {
 }
 
 }  // namespace
-
-TEST_CASE("a team's scope says how many threads oneDNN has, and takes that back") {
-  const RuntimeGuard guard;
-  use_threads(3);
-  const int before = omp_get_max_threads();
-  {
-    const TeamScope team;
-    CHECK(omp_get_max_threads() == 3);
-    const TeamScope alone(1);
-    CHECK(omp_get_max_threads() == 1);
-  }
-  CHECK(omp_get_max_threads() == before);
-}
 
 TEST_CASE("parallel_for covers the range exactly once, whatever the count, grain and threads") {
   const RuntimeGuard guard;
@@ -125,11 +125,95 @@ TEST_CASE("several threads of a host may call parallel_for at once") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("a thread that left its team gets another when it needs one") {
-  for (int round = 0; round < 3; ++round) {
-    std::atomic<std::int64_t> sum = 0;
-    parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
-    CHECK(sum == 1000);
-    leave_team();
+TEST_CASE("slices run once each, in lanes that no two share at once") {
+  const RuntimeGuard guard;
+  for (const int threads : {1, 2, 5}) {
+    use_threads(threads);
+    for (const int slices : {0, 1, 2, 7, 100}) {
+      CAPTURE(threads);
+      CAPTURE(slices);
+      std::vector<std::atomic<int>> times(static_cast<std::size_t>(slices));
+      std::vector<std::atomic<bool>> taken(static_cast<std::size_t>(lanes_of(slices)));
+      std::atomic<int> wrong{0};
+      parallel_slices(slices, [&](int slice, int lane) {
+        wrong += taken[static_cast<std::size_t>(lane)].exchange(true);
+        ++times[static_cast<std::size_t>(slice)];
+        std::this_thread::yield();
+        taken[static_cast<std::size_t>(lane)] = false;
+      });
+      CHECK(wrong == 0);
+      CHECK(std::ranges::all_of(times, [](const auto& count) { return count == 1; }));
+      CHECK(lanes_of(slices) <= std::max(threads, 1));
+    }
   }
 }
+
+TEST_CASE("a caller does what no helper has begun") {
+  const RuntimeGuard guard;
+  use_threads(2);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<bool> held{false};
+  std::atomic<int> by_caller{0};
+  parallel_slices(9, [&](int, int) {
+    if (std::this_thread::get_id() == caller) {
+      ++by_caller;
+      return;
+    }
+    if (held.exchange(true)) return;
+    while (by_caller < 8) std::this_thread::yield();  // the helper has one, and all others are done
+  });
+  CHECK(by_caller >= 8);
+}
+
+TEST_CASE("nobody uses the CPU between calls") {
+  const RuntimeGuard guard;
+  use_threads(4);
+  CHECK(coverage(1000, 1) == std::vector<int>(1000, 1));
+  const auto cpu_seconds = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const double before = cpu_seconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  CHECK(cpu_seconds() - before < 0.003);
+  CHECK(coverage(1000, 1) == std::vector<int>(1000, 1));
+}
+
+TEST_CASE("the thread count may change between calls, and how long threads wait awake") {
+  const RuntimeGuard guard;
+  for (const int threads : {2, 6, 1, 3}) {
+    for (const int microseconds : {0, 1, 1000}) {
+      RuntimeOptions options = runtime_options();
+      options.threads = threads;
+      options.spin_microseconds = microseconds;
+      configure(options);
+      for (int i = 0; i < 20; ++i) CHECK(coverage(129, 1) == std::vector<int>(129, 1));
+    }
+  }
+}
+
+// A fork of several threads is more than the sanitizer follows.
+#ifndef QUERN_TEST_TSAN
+TEST_CASE("a forked child works on, on helpers of its own") {
+  const RuntimeGuard guard;
+  use_threads(3);
+  CHECK(coverage(129, 1) == std::vector<int>(129, 1));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::set<std::thread::id> seen;
+    std::mutex mutex;
+    parallel_slices(3, [&](int, int) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      const std::scoped_lock lock(mutex);
+      seen.insert(std::this_thread::get_id());
+    });
+    ::_exit(seen.size() > 1 && coverage(129, 1) == std::vector<int>(129, 1) ? 0 : 1);
+  }
+  int status = -1;
+  CHECK(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(coverage(129, 1) == std::vector<int>(129, 1));
+}
+#endif
