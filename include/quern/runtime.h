@@ -19,7 +19,7 @@ enum class Isa { automatic, baseline, avx2, avx512, avx512_vnni, avx512_bf16, am
 
 /// Settings of the whole process.
 struct RuntimeOptions {
-  int threads = 0;  ///< threads of one operation; 0: one for each CPU of the process
+  int threads = 0;              ///< threads of one operation; 0: one for each CPU of the process
   int spin_microseconds = 100;  ///< how long an idle thread waits awake for work before it sleeps
   std::int64_t memory_limit =
       0;  ///< bytes the library may allocate for tensors, weights and caches; 0: no limit

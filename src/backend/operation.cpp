@@ -653,7 +653,34 @@ OperationPtr try_prepare(const MatMulDesc& desc) {
   return prepare(desc, key);
 }
 
+namespace {
+
+/// Whether each place of `dst` has an element of its window in `src`: oneDNN's kernels read and
+/// write elsewhere where one has not.
+bool has_no_empty_window(const Shape& src, const Shape& dst, const Shape& kernel,
+                         const Window& window) {
+  for (int axis = 0; axis < kernel.rank(); ++axis) {
+    const std::int64_t dilation = window.dilations[axis];
+    for (std::int64_t place = 0; place < dst[axis + 2]; ++place) {
+      const std::int64_t first = place * window.strides[axis] - window.pads_begin[axis];
+      const std::int64_t outside = first < 0 ? (-first + dilation - 1) / dilation : 0;
+      if (outside >= kernel[axis] || first + outside * dilation >= src[axis + 2]) return false;
+    }
+  }
+  return true;
+}
+
+Shape spatial(const Shape& weights, int rank) {
+  return Shape(std::span(weights.end() - rank, weights.end()));
+}
+
+}  // namespace
+
 OperationPtr try_prepare(const ConvDesc& desc) {
+  const Shape kernel = spatial(desc.weights.shape, desc.src.shape.rank() - 2);
+  const auto& [image, places] = desc.transposed ? std::pair(desc.dst.shape, desc.src.shape)
+                                                : std::pair(desc.src.shape, desc.dst.shape);
+  if (!has_no_empty_window(image, places, kernel, desc.window)) return nullptr;
   OperationKey key("conv", {desc.src, desc.weights, desc.dst}, desc.post_ops);
   key.add(desc.groups).add(desc.transposed).add(desc.winograd).add(desc.src_zero_point);
   add_window(key, desc.window);
@@ -662,6 +689,8 @@ OperationPtr try_prepare(const ConvDesc& desc) {
 }
 
 OperationPtr try_prepare(const PoolDesc& desc) {
+  if (!has_no_empty_window(desc.src.shape, desc.dst.shape, desc.kernel, desc.window))
+    return nullptr;
   OperationKey key("pool", {desc.src, desc.dst}, {});
   key.add(desc.operation);
   for (const std::int64_t size : desc.kernel) key.add(size);

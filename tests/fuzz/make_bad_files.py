@@ -154,7 +154,6 @@ def bad_gguf():
         "tensors_share_a_place": gguf([], [one, info("b", [4], 0, 0)], bytes(16)),
         "truncated_in_every_type": gguf([], infos, data[: -len(data) % 32 - 40]),
         "unsupported_tensor_type_removed": gguf([], [info("a", [32], 4, 0)], bytes(64)),
-        "unsupported_tensor_type_iq2_xxs": gguf([], [info("a", [256], 16, 0)], bytes(66)),
         "unsupported_tensor_type_unknown": gguf([], [info("a", [4], 0xFFFFFFFF, 0)], bytes(16)),
     }
 
