@@ -1,6 +1,6 @@
-#include <doctest/doctest.h>
-
 #include "onnx/executable.h"
+
+#include <doctest/doctest.h>
 
 #include <set>
 #include <thread>
@@ -10,6 +10,7 @@
 #include "onnx/graph_maker.h"
 #include "onnx/passes/pass.h"
 #include "ops/layout.h"
+#include "quern/runtime.h"
 #include "support/error_code.h"
 #include "support/logits.h"
 #include "support/runtime_guard.h"
@@ -114,7 +115,9 @@ TEST_CASE("a residual read for the last time becomes the sum, one that is needed
     };
     Graph needed = graph.maker.graph;
     needed.outputs.push_back(residual);
-    CHECK(buffers(needed) == buffers(graph.maker.graph) + 1);
+    // Kernels for CPUs without AVX2 sum in a pass of its own.
+    const int kept = runtime_info().isa == "baseline" ? 0 : 1;
+    CHECK(buffers(needed) == buffers(graph.maker.graph) + kept);
   }
   SUBCASE("added after a function, which no kernel sums in place") {
     Residual graph;

@@ -1,6 +1,6 @@
-#include <doctest/doctest.h>
-
 #include "onnx/layout.h"
+
+#include <doctest/doctest.h>
 
 #include <algorithm>
 #include <array>

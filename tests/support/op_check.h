@@ -2,10 +2,11 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -55,8 +56,10 @@ inline std::string name_of(Layout layout) {
 
 /// Where `result` is further from `expected` than the tolerance for sums of `terms` terms; empty
 /// where it is not. A float may be off by the tolerance times itself, or times the largest of all
-/// where sums can cancel (1 at most where nothing is summed).
-inline std::string difference(const Tensor& result, const Tensor& expected, std::int64_t terms) {
+/// where sums can cancel (1 at most where nothing is summed, 1 at least where there is one sum).
+/// `exponent`: as of OpUnderTest.
+inline std::string difference(const Tensor& result, const Tensor& expected, std::int64_t terms,
+                              double exponent = 0) {
   if (result.dtype() != expected.dtype() || result.shape() != expected.shape()) {
     return fmt::format("{} {}, expected {} {}", to_string(result.dtype()),
                        to_string(result.shape()), to_string(expected.dtype()),
@@ -77,8 +80,13 @@ inline std::string difference(const Tensor& result, const Tensor& expected, std:
   for (const double value : wanted) {
     if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
   }
-  const double floor = terms > 1 ? largest : std::min(largest, 1.0);
-  const double allowed = tolerance(result.dtype(), terms);
+  const bool one_sum = terms > 1 && result.numel() == 1;
+  const double floor = one_sum     ? std::max(largest, 1.0)
+                       : terms > 1 ? largest
+                                   : std::min(largest, 1.0);
+  const double allowed =
+      tolerance(result.dtype(), terms) +
+      exponent * unit_roundoff(result.dtype() == DType::f64 ? DType::f64 : DType::f32);
   for (std::size_t i = 0; i < got.size(); ++i) {
     const bool same = got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i]));
     const double error = std::abs(got[i] - wanted[i]);
@@ -111,6 +119,8 @@ struct OpUnderTest {
   std::function<std::vector<Computed>(const GoldenCase&)> run;
   /// Terms of the sum in one element of the result.
   std::function<std::int64_t(const GoldenCase&)> terms = [](const GoldenCase&) { return 1; };
+  /// The largest of which it takes an exponential, whose relative error is its exponent's own.
+  double exponent = 0;
 };
 
 /// Runs a golden's case in every layout, by every implementation, on every Highway target.
@@ -120,7 +130,7 @@ inline void check_op(const OpUnderTest& op, const std::string& name, const Tenso
     for (Tensor& input : declared.inputs) input = laid_out(input, layout);
     for (const Computed& computed : op.run(declared)) {
       const std::string wrong =
-          difference(sampled_as(golden, computed.result), golden, op.terms(declared));
+          difference(sampled_as(golden, computed.result), golden, op.terms(declared), op.exponent);
       CHECK_MESSAGE(wrong.empty(),
                     fmt::format("{}, {}, by {}: {}", name, name_of(layout), computed.by, wrong));
     }
