@@ -4,7 +4,8 @@
 #
 #   onednn3.sh [ctest options]
 #
-# Compiles through ccache where the chroot has it or can install it; its cache stays in the chroot.
+# Installs there what the build needs and is missing. Compiles through ccache where the chroot has it or can install
+# it; its cache stays in the chroot.
 # Environment: QUERN_PEERS (the chroot: /opt/quern-peers), QUERN_TEST_DATA (../shared), JOBS (2).
 # The project is mounted read-only; what is built goes to build/onednn3. The mounts end with the script.
 set -euo pipefail
@@ -37,6 +38,9 @@ build_and_test() {
   local build=/mnt/quern-build
   version_of() { dpkg-query -W -f '${Version}' "$1"; }
   echo "oneDNN $(version_of libdnnl-dev), fmt $(version_of libfmt-dev), $(g++ --version | head -n 1)"
+
+  # What the project has come to need since the chroot was made.
+  /mnt/quern-source/cmake/debian-packages.sh build
 
   local launcher=()
   if command -v ccache >/dev/null || apt-get install -y --no-install-recommends ccache >/dev/null 2>&1; then
