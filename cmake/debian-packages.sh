@@ -26,5 +26,5 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get -o DPkg::Lock::Timeout=600 -qq update
+apt-get -o DPkg::Lock::Timeout=600 -qq update || true  # the list at hand may do
 apt-get -o DPkg::Lock::Timeout=600 -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
