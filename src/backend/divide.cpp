@@ -408,7 +408,8 @@ std::vector<Slice<ConvDesc>> divide(const ConvDesc& given, int parts, Way way) {
   auto slices = divide_windows(
       desc, parts, row_step,
       [](Slice<ConvDesc>& slice, int axis, Range range) { narrow_operands(slice, axis, range); });
-  return slices.size() == 1 ? std::vector<Slice<ConvDesc>>{{given}} : std::move(slices);
+  if (slices.size() == 1) return {{given}};
+  return slices;
 }
 
 std::vector<Slice<PoolDesc>> divide(const PoolDesc& desc, int parts) {

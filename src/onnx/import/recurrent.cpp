@@ -54,7 +54,7 @@ std::vector<RecurrentFunction> functions_of(const Node& node) {
   std::size_t alpha = 0, beta = 0;
   std::vector<RecurrentFunction> functions;
   for (const std::string& name : names.value_or(std::vector<std::string>{})) {
-    const NamedFunction& named = function_named(name);
+    const NamedFunction named = function_named(name);
     RecurrentFunction function = named.usual;
     if (named.parameters > 0 && alpha < alphas.size()) function.alpha = alphas[alpha++];
     if (named.parameters > 1 && beta < betas.size()) function.beta = betas[beta++];
