@@ -14,9 +14,6 @@ using onnx::Model;
 using Floats = std::vector<float>;
 using Ints = std::vector<std::int64_t>;
 
-constexpr std::int32_t kFloat = 1;
-constexpr std::int32_t kInt = 7;
-
 Floats values_of(const onnx::Value& value) {
   const Tensor dense = value.tensor().contiguous();
   const auto values = dense.data<float>();

@@ -8,6 +8,9 @@
 #include <string_view>
 #include <vector>
 
+/// TensorProto's numbers of dtypes: f32, i64, bool.
+inline constexpr std::int32_t kFloat = 1, kInt = 7, kBool = 9;
+
 /// Writes ONNX messages for tests, field by field, right or wrong.
 class ModelMaker {
  public:

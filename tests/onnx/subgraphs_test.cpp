@@ -11,10 +11,6 @@ namespace {
 using onnx::Model;
 using Maker = ModelMaker;
 
-constexpr std::int32_t kFloat = 1;
-constexpr std::int32_t kInt = 7;
-constexpr std::int32_t kBool = 9;
-
 /// A value of a dtype, of which no shape is known.
 std::string unshaped(const std::string& name, std::int32_t element_type) {
   return Maker::message([&](Maker::Writer& writer) {
