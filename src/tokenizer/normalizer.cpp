@@ -69,6 +69,25 @@ std::string to_form(std::string_view text, UnicodeForm form) {
   return out;
 }
 
+/// Capitals since Unicode 16 or 17 that the reference knows, whatever version utf8proc has.
+struct NewCapitals {
+  char32_t first, last, lower;
+};
+constexpr NewCapitals kNewCapitals[] = {
+    {0x1c89, 0x1c89, 0x1c8a},    {0xa7cb, 0xa7cb, 0x264},  {0xa7cc, 0xa7cc, 0xa7cd},
+    {0xa7ce, 0xa7ce, 0xa7cf},    {0xa7d2, 0xa7d2, 0xa7d3}, {0xa7d4, 0xa7d4, 0xa7d5},
+    {0xa7da, 0xa7da, 0xa7db},    {0xa7dc, 0xa7dc, 0x19b},  {0x10d50, 0x10d65, 0x10d70},
+    {0x16ea0, 0x16eb8, 0x16ebb},
+};
+
+char32_t lower_of(char32_t code) {
+  for (const NewCapitals& capitals : kNewCapitals) {
+    if (code >= capitals.first && code <= capitals.last)
+      return capitals.lower + (code - capitals.first);
+  }
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
+}
+
 std::string to_lowercase(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -79,8 +98,7 @@ std::string to_lowercase(std::string_view text) {
     } else if (character.code == 0x130) {  // the one letter whose lower case is two characters
       out += "i\u0307";
     } else {
-      const auto lower = utf8proc_tolower(static_cast<utf8proc_int32_t>(character.code));
-      append_utf8(out, static_cast<char32_t>(lower));
+      append_utf8(out, lower_of(character.code));
     }
     i += character.size;
   }

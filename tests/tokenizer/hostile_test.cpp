@@ -131,6 +131,8 @@ TEST_CASE("a tokenizer.json that contradicts itself is corrupt") {
 TEST_CASE("what a tokenizer.json asks beyond what is known is refused by name") {
   const auto unsupported = ErrorCode::unsupported;
   CHECK(code_with("/model/type", "\"Unigram\"") == unsupported);
+  const auto unigram = Json::parse(R"({"model": {"vocab": [["a", -1.5]], "unk_id": 0}})");
+  CHECK_THROWS_WITH_AS(tokenizer::impl_from_json(unigram), doctest::Contains("Unigram"), Error);
   CHECK(code_with("/pre_tokenizer/type", "\"BertPreTokenizer\"") == unsupported);
   CHECK(code_with("/normalizer", R"({"type": "Precompiled"})") == unsupported);
   CHECK(code_with("/decoder/type", "\"CTC\"") == unsupported);
