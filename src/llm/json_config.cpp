@@ -59,9 +59,27 @@ void scale_by_rope(ModelConfig& config, const io::JsonObject& json, const io::Js
        .original_context = json.get_or<double>("original_max_position_embeddings", context)});
 }
 
+/// Whether "layer_types" says that all layers have a window, or that none has.
+bool all_slide(const io::JsonObject& json) {
+  if (!json.contains("layer_types")) return true;
+  std::optional<std::string> type;
+  for (const io::Json& item : json.array("layer_types")) {
+    const std::string one = item.is_string() ? item.get<std::string>() : item.dump();
+    const bool known = one == "full_attention" || one == "sliding_attention";
+    if (!known || type.value_or(one) != one) {
+      fail(ErrorCode::unsupported,
+           "config.json: \"layer_types\" has \"{}\"; known: all \"full_attention\", or all "
+           "\"sliding_attention\"",
+           one);
+    }
+    type = one;
+  }
+  return type != "full_attention";
+}
+
 /// "sliding_window": absent is not what null is.
 std::int64_t read_window(const io::JsonObject& json, const JsonDefaults& defaults) {
-  if (!defaults.has_window) return 0;
+  if (!defaults.has_window || !all_slide(json)) return 0;
   if (!json.json().contains("sliding_window")) return defaults.window;
   return json.get_or<std::int64_t>("sliding_window", 0);
 }

@@ -189,7 +189,17 @@ TEST_CASE("a sliding window is read where the architecture has one") {
   model.set("sliding_window", "2");
   CHECK(are_equal(logits_of(model.load()), plain));
   model.set("architectures", R"(["MistralForCausalLM"])");
-  CHECK(!are_equal(logits_of(model.load()), plain));
+  const Tensor windowed = logits_of(model.load());
+  CHECK(!are_equal(windowed, plain));
+  model.set("layer_types", R"(["full_attention"])");
+  CHECK(are_equal(logits_of(model.load()), plain));
+  model.set("layer_types", R"(["sliding_attention"])");
+  CHECK(are_equal(logits_of(model.load()), windowed));
+  for (const char* types : {R"(["full_attention", "sliding_attention"])", R"(["chunked"])"}) {
+    model.set("layer_types", types);
+    CHECK(code_of([&] { model.load(); }) == ErrorCode::unsupported);
+  }
+  model.set("layer_types", "null");
   model.set("sliding_window", "null");
   CHECK(are_equal(logits_of(model.load()), plain));
   model.set("model_type", "\"llama\"");
