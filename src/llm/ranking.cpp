@@ -14,17 +14,15 @@ constexpr int kFirstShift = 20;
 constexpr std::size_t kFirstBuckets = std::size_t{1} << (32 - kFirstShift);
 constexpr int kShifts[] = {10, 0};  // of what the first bits leave
 constexpr std::size_t kBuckets = 1024;
+constexpr std::size_t kBlock = 16;       // values that are passed over at once
+constexpr std::uint16_t kNone = 0xffff;  // no bucket's number
 
 /// Ordered as the values are.
 std::uint32_t key_of(float value) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(value + 0.f);  // -0.f equals 0.f
-  return (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+  const auto negative = static_cast<std::uint32_t>(static_cast<std::int32_t>(bits) >> 31);
+  return bits ^ (negative | 0x80000000u);
 }
-
-struct Member {
-  std::uint32_t key;
-  std::uint32_t index;
-};
 
 /// The bucket, from the last one down, in which `sum` with the buckets above it is `done`; else the
 /// lowest that is not empty. Moves `sum` to before that bucket.
@@ -50,10 +48,13 @@ std::size_t find_bucket(std::span<const double> buckets, double& sum, const Done
 void Ranking::rank(std::span<const float> values, Measure measure) {
   values_ = values;
   measure_ = measure;
+  places_.assign((values.size() + kBlock - 1) / kBlock * kBlock, kNone);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    places_[i] = static_cast<std::uint16_t>(key_of(values[i]) >> kFirstShift);
   buckets_.assign(kFirstBuckets * kLanes, 0);
   const auto add = [&](auto weight) {
     for (std::size_t i = 0; i < values.size(); ++i)
-      buckets_[(key_of(values[i]) >> kFirstShift) * kLanes + i % kLanes] += weight(values[i]);
+      buckets_[places_[i] * kLanes + i % kLanes] += weight(values[i]);
   };
   if (measure == Measure::value) {
     add([](float value) { return double{value}; });
@@ -62,17 +63,34 @@ void Ranking::rank(std::span<const float> values, Measure measure) {
   }
 }
 
+/// Those in one bucket, in the order of their indices.
+std::span<Ranking::Member> Ranking::members_of(std::size_t bucket) {
+  const auto wanted = static_cast<std::uint16_t>(bucket);
+  members_.resize(places_.size());
+  std::size_t count = 0;
+  for (std::size_t begin = 0; begin < places_.size(); begin += kBlock) {
+    const auto block = std::span(places_).subspan(begin).first<kBlock>();
+    std::uint16_t any = 0;
+    for (const std::uint16_t place : block)
+      any |= static_cast<std::uint16_t>(place == wanted ? 1 : 0);
+    if (any == 0) continue;
+    for (std::size_t i = 0; i < kBlock; ++i) {  // without a branch that is hard to foresee
+      members_[count].index = static_cast<std::uint32_t>(begin + i);
+      count += block[i] == wanted ? 1 : 0;
+    }
+  }
+  const auto members = std::span(members_).first(count);
+  for (Member& member : members) member.key = key_of(values_[member.index]);
+  return members;
+}
+
 double Ranking::total() const { return std::accumulate(buckets_.begin(), buckets_.end(), 0.0); }
 
 template <class Done>
-Ranking::Place Ranking::find(const Done& done) const {
+Ranking::Place Ranking::find(const Done& done) {
   double sum = 0;
   const std::size_t first = find_bucket(std::span(buckets_), sum, done);
-  std::vector<Member> members;
-  for (std::size_t i = 0; i < values_.size(); ++i) {
-    const std::uint32_t key = key_of(values_[i]);
-    if (key >> kFirstShift == first) members.push_back({key, static_cast<std::uint32_t>(i)});
-  }
+  std::span<Member> members = members_of(first);
   const auto weight = [&](const Member& member) {
     return measure_ == Measure::value ? double{values_[member.index]} : 1.0;
   };
@@ -86,7 +104,9 @@ Ranking::Place Ranking::find(const Done& done) const {
     for (std::size_t i = 0; i < members.size(); ++i)
       buckets[bucket_of(members[i]) * kLanes + i % kLanes] += weight(members[i]);
     const std::size_t found = find_bucket(buckets, sum, done);
-    std::erase_if(members, [&](const Member& member) { return bucket_of(member) != found; });
+    const auto others = std::ranges::remove_if(
+        members, [&](const Member& member) { return bucket_of(member) != found; });
+    members = members.first(members.size() - others.size());
   }
   // More than a few are equal now, and in order.
   if (members.size() <= kFew) {
@@ -101,11 +121,11 @@ Ranking::Place Ranking::find(const Done& done) const {
   return {members.back().index, sum};
 }
 
-Ranking::Place Ranking::reach(double sum) const {
+Ranking::Place Ranking::reach(double sum) {
   return find([sum](double reached) { return reached >= sum; });
 }
 
-Ranking::Place Ranking::pass(double sum) const {
+Ranking::Place Ranking::pass(double sum) {
   return find([sum](double reached) { return reached > sum; });
 }
 

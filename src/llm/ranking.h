@@ -26,17 +26,25 @@ class Ranking {
 
   double total() const;
   /// The shortest run that sums to at least `sum`; where none does, the whole.
-  Place reach(double sum) const;
+  Place reach(double sum);
   /// The shortest run that sums to more than `sum`; where none does, the whole.
-  Place pass(double sum) const;
+  Place pass(double sum);
 
  private:
+  struct Member {
+    std::uint32_t key;
+    std::uint32_t index;
+  };
+
+  std::span<Member> members_of(std::size_t bucket);
   template <class Done>
-  Place find(const Done& done) const;
+  Place find(const Done& done);
 
   std::span<const float> values_;
   Measure measure_ = Measure::value;
+  std::vector<std::uint16_t> places_;  // the bucket of each value
   std::vector<double> buckets_;
+  std::vector<Member> members_;  // of one bucket
 };
 
 }  // namespace quern::llm

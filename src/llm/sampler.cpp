@@ -1,6 +1,7 @@
 #include "llm/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -12,23 +13,54 @@
 namespace quern::llm {
 namespace {
 
-/// e to the power of `x`, at most 0, rounded to nearest but in a few of a thousand; 0 where f32 has
-/// no normal number for it. One that compilers can vectorise.
+/// e to the power of `x`, at most 0, within two units in the last place; 0 where f32 has no normal
+/// number for it. One that compilers vectorise for any machine.
 float exponential(float x) {
-  constexpr double kPerPower = 1.4426950408889634;  // 1 / ln(2)
-  constexpr double kRounder = 0x1.8p52;             // its last bits become the power of two
+  constexpr float kPerPower = 1.44269504f;  // 1 / ln(2)
+  constexpr float kRounder = 0x1.8p23f;     // its last bits become the power of two
+  constexpr float kLn2 = 0x1.62e4p-1f;      // with few enough bits for exact products
+  constexpr float kLn2Rest = 0x1.7f7d1cp-20f;
   constexpr float kLowest = -87.3f;
-  const double within = x < kLowest ? kLowest : x;
-  const double shifted = within * kPerPower + kRounder;
-  const double r = within - (shifted - kRounder) * 0.6931471805599453;
-  double sum = 1.0 / 362880;
-  for (const double factor :
-       {1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0}) {
+  // A branch, or a choice that becomes one, would keep loops from being vectorised.
+  const auto kept = static_cast<std::uint32_t>(std::bit_cast<std::int32_t>(kLowest - x) >> 31);
+  const auto within = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & kept);
+  const float shifted = within * kPerPower + kRounder;
+  const float power = shifted - kRounder;
+  const float r = within - power * kLn2 - power * kLn2Rest;
+  float sum = 1.f / 5040;
+  for (const float factor : {1.f / 720, 1.f / 120, 1.f / 24, 1.f / 6, 0.5f, 1.f, 1.f})
     sum = sum * r + factor;
+  const std::uint32_t bits =
+      std::bit_cast<std::uint32_t>(sum) + (std::bit_cast<std::uint32_t>(shifted) << 23);
+  return std::bit_cast<float>(bits & kept);
+}
+
+/// How likely each is beside the likeliest, `top`.
+void exponentials(std::span<const float> logits, float top, float temperature,
+                  std::span<float> weights) {
+  if (std::isinf(top)) {  // a distance would be NaN
+    for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = logits[i] == top ? 1.f : 0.f;
+    return;
   }
-  const auto bits =
-      std::bit_cast<std::uint64_t>(sum) + (std::bit_cast<std::uint64_t>(shifted) << 52);
-  return x < kLowest ? 0.f : static_cast<float>(std::bit_cast<double>(bits));
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    weights[i] = exponential((logits[i] - top) / temperature);
+  }
+}
+
+float largest_of(std::span<const float> values) {
+  constexpr std::size_t kLanes = 128;  // one alone would wait for itself
+  std::array<float, kLanes> lanes;
+  lanes.fill(values[0]);
+  while (values.size() >= kLanes) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const float before = lanes[i];
+      const float value = values[i];
+      lanes[i] = before < value ? value : before;
+    }
+    values = values.subspan(kLanes);
+  }
+  for (const float value : values) lanes[0] = std::max(lanes[0], value);
+  return std::ranges::max(lanes);
 }
 
 }  // namespace
@@ -63,9 +95,8 @@ void check_options(const GenerateOptions& options) {
 Sampler::Sampler(const GenerateOptions& options) : options_(options), random_(options.seed) {}
 
 Choice Sampler::choose(std::span<float> logits) {
-  for (float& logit : logits) {
-    if (std::isnan(logit)) logit = -std::numeric_limits<float>::infinity();
-  }
+  for (float& logit : logits)
+    logit = std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
   if (!options_.logprobs) return {choose_token(logits)};
   const std::vector<float> unchanged(logits.begin(), logits.end());
   const TokenId token = choose_token(logits);
@@ -77,17 +108,13 @@ TokenId Sampler::choose_token(std::span<float> logits) {
     logits[static_cast<std::size_t>(token)] += bias;
   }
   penalise(logits);
-  const auto largest = std::ranges::max_element(logits);
-  if (options_.temperature == 0.f) return static_cast<TokenId>(largest - logits.begin());
-  const float top = *largest;
+  const float top = largest_of(logits);
+  if (options_.temperature == 0.f)
+    return static_cast<TokenId>(std::ranges::find(logits, top) - logits.begin());
   const bool limited = options_.top_k > 0 && options_.top_k < std::ssize(logits);
   if (limited) logits = keep_largest(logits);
   weights_.resize(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    // Equal infinities would give NaN.
-    const float distance = logits[i] == top ? 0.f : logits[i] - top;
-    weights_[i] = exponential(distance / options_.temperature);
-  }
+  exponentials(logits, top, options_.temperature, weights_);
   const std::size_t place = draw();
   return limited ? kept_[place] : static_cast<TokenId>(place);
 }
