@@ -318,6 +318,7 @@ void attention(Growing& graph) {
   Dice& dice = graph.dice;
   graph.absolute = std::max(graph.absolute, 2e-5);
   graph.relative = std::max(graph.relative, 1e-4);
+  graph.underflows = true;
   const int lead = static_cast<int>(dice.one_of({0, 1, 2, 2, 2, 3}));
   const std::int64_t queries = dice.one_of({1, 2, 3, 9, 16, 17});
   const std::int64_t keys =
@@ -367,7 +368,8 @@ void attention(Growing& graph) {
 
 void identities(Growing& graph) {
   Dice& dice = graph.dice;
-  Id x = source(graph, 0, 4);
+  const bool tells_zeros = dice.chance(20);  // by what only exact numbers can be divided by
+  Id x = tells_zeros ? graph.input(random_shape(dice, 0, 4)) : source(graph, 0, 4);
   for (std::int64_t left = dice.between(1, 3); left > 0; --left) {
     switch (dice.below(7)) {
       case 0:
@@ -394,7 +396,8 @@ void identities(Growing& graph) {
       }
     }
   }
-  if (dice.chance(60)) graph.node(dice.one_of({"Reciprocal", "Relu", "Abs"}), {x});
+  if (tells_zeros) graph.node("Reciprocal", {x});
+  if (dice.chance(40)) graph.node(dice.one_of({"Relu", "Abs"}), {x});
 }
 
 Ints random_order(Dice& dice, int rank) {

@@ -81,6 +81,7 @@ class GrowingGraph {
   bool has_ends = false;             ///< whether NaN and infinities are among the numbers
   double absolute = 2e-6;            ///< what results may be off by, at values of about 1
   double relative = 2e-5;
+  bool underflows = false;  ///< whether infinities have factors that are 0 or tiny as they round
 
  private:
   void remember_shape(ValueId id);
