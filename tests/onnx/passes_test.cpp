@@ -319,6 +319,30 @@ TEST_CASE("the error function's forms of GELU are one activation") {
   }
 }
 
+TEST_CASE("the forms of GELU with tanh are one activation, with its constants only") {
+  for (int form = 0; form < 4; ++form) {
+    CAPTURE(form);
+    GraphMaker maker;
+    const auto x = maker.input("x");
+    const auto cube = form % 2 == 0 ? maker.node("Pow", {x, maker.number(3.f)})
+                                    : maker.node("Mul", {maker.node("Mul", {x, x}), x});
+    const auto part = maker.node("Mul", {cube, maker.number(form == 3 ? 0.05f : 0.044715f)});
+    const auto inner = maker.node("Mul", {maker.number(0.7978846f), maker.node("Add", {x, part})});
+    const auto sum = maker.node("Add", {maker.node("Tanh", {inner}), maker.number(1.f)});
+    const auto half = maker.number(0.5f);
+    if (form == 0) maker.output(maker.node("Mul", {maker.node("Mul", {x, half}), sum}));
+    if (form == 1) maker.output(maker.node("Mul", {maker.node("Mul", {x, sum}), half}));
+    if (form == 2) maker.output(maker.node("Mul", {x, maker.node("Mul", {sum, half})}));
+    if (form == 3) maker.output(maker.node("Mul", {maker.node("Mul", {x, half}), sum}));
+    if (form == 3) {
+      CHECK_FALSE(fuse_activations(maker.graph));
+    } else {
+      check_pass(maker, fuse_activations, {wavy({2, 9})}, {"Gelu"});
+      CHECK(maker.graph.nodes[0].attributes.get<std::string>("approximate") == "tanh");
+    }
+  }
+}
+
 TEST_CASE("a layer normalisation in parts is one node") {
   const std::vector<GraphMaker::Attribute> last{{"axes", std::vector<std::int64_t>{-1}}};
   GraphMaker maker;
@@ -332,6 +356,52 @@ TEST_CASE("a layer normalisation in parts is one node") {
   maker.output(maker.node("Add", {scaled, maker.constant(wavy({9}, 2))}));
   infer_shapes(maker.graph);
   check_pass(maker, fuse_layer_norms, {wavy({2, 3, 9})}, {"LayerNormalization"});
+}
+
+TEST_CASE("a normalisation of groups of channels in parts is one node") {
+  for (const bool by_shape : {true, false}) {
+    for (const bool together : {true, false}) {
+      CAPTURE(by_shape);
+      CAPTURE(together);
+      const std::int64_t channels = together ? 5 : 6;
+      const std::int64_t groups = together ? 1 : 3;
+      GraphMaker maker;
+      const auto x = maker.input("x", {2, channels, 3});
+      const auto grouped =
+          maker.node("Reshape", {x, maker.constant(Tensor::from(Ints{0, groups, -1}, {3}))});
+      const auto ones = maker.constant(Tensor::full({groups}, 1.f));
+      const auto normal = maker.node("InstanceNormalization",
+                                     {grouped, ones, maker.constant(Tensor::zeros({groups}))});
+      const auto sizes = by_shape ? maker.node("Shape", {x})
+                                  : maker.constant(Tensor::from(Ints{2, channels, 3}, {3}));
+      const auto back = maker.node("Reshape", {normal, sizes});
+      const auto scaled = maker.node("Mul", {maker.constant(wavy({channels, 1}, 1)), back});
+      maker.output(maker.node("Add", {scaled, maker.constant(wavy({1, channels, 1}, 2))}));
+      infer_shapes(maker.graph);
+      check_pass(maker, fuse_group_norms, {wavy({2, channels, 3})}, {"GroupNormalization"});
+    }
+  }
+}
+
+TEST_CASE("a normalisation that is scaled by other than its channels stays in parts") {
+  GraphMaker maker;
+  const auto x = maker.input("x", {2, 3, 3});
+  const auto grouped =
+      maker.node("Reshape", {x, maker.constant(Tensor::from(Ints{0, 1, -1}, {3}))});
+  const auto normal = maker.node(
+      "InstanceNormalization",
+      {grouped, maker.constant(Tensor::full({1}, 1.f)), maker.constant(Tensor::zeros({1}))});
+  const auto back = maker.node("Reshape", {normal, maker.node("Shape", {x})});
+  const auto scaled = maker.node("Mul", {maker.constant(wavy({3}, 1)), back});  // the last axis
+  maker.output(maker.node("Add", {scaled, maker.constant(wavy({3, 1}, 2))}));
+  CHECK_FALSE(fuse_group_norms(maker.graph));
+}
+
+TEST_CASE("a rectifier of one slope is what a convolution takes with it") {
+  GraphMaker maker;
+  const auto x = maker.input("x");
+  maker.output(maker.node("PRelu", {x, maker.constant(Tensor::from(std::vector{0.25f}, {1, 1}))}));
+  check_pass(maker, fuse_activations, {wavy({2, 3, 9})}, {"LeakyRelu"});
 }
 
 TEST_CASE("a root mean square normalisation in parts is one node") {

@@ -42,11 +42,38 @@ ValueId divided_by_root_two(Rewriter& rewriter, ValueId id) {
   return combined_with(rewriter, id, "Mul", 1 / std::numbers::sqrt2);
 }
 
-/// x of `id` = 1 + erf(x / sqrt(2)).
-ValueId in_error_function(Rewriter& rewriter, ValueId id) {
+bool is_cube(Rewriter& rewriter, ValueId id, ValueId x) {
+  const Node* node = rewriter.producer(id);
+  if (node == nullptr) return false;
+  if (node->is("Pow"))
+    return node->input(0) == x && is_scalar_beside(rewriter.graph(), node->input(1), x, 3);
+  if (!node->is("Mul")) return false;
+  const Node* square = rewriter.producer(other_input(*node, x), "Mul");
+  return square != nullptr && square->input(0) == x && square->input(1) == x;
+}
+
+/// x of `id` = sqrt(2 / pi) * (x + 0.044715 * x * x * x).
+ValueId in_cubic(Rewriter& rewriter, ValueId id) {
+  const double factor = std::sqrt(2 / std::numbers::pi);
+  const Node* sum = rewriter.producer(combined_with(rewriter, id, "Mul", factor), "Add");
+  for (std::size_t i = 0; sum != nullptr && i < 2; ++i) {
+    const ValueId x = sum->input(i);
+    const ValueId cube = combined_with(rewriter, sum->input(1 - i), "Mul", 0.044715);
+    if (is_cube(rewriter, cube, x)) return x;
+  }
+  return kAbsent;
+}
+
+/// How GELU comes near the normal distribution's sum: by its error function, or by tanh.
+enum class Curve { erf, tanh };
+
+/// x of `id` = 1 + erf(x / sqrt(2)), or of 1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)).
+ValueId in_curve(Rewriter& rewriter, ValueId id, Curve curve) {
   const ValueId sum = combined_with(rewriter, id, "Add", 1);
-  const Node* erf = rewriter.producer(sum, "Erf");
-  return erf == nullptr ? kAbsent : divided_by_root_two(rewriter, erf->input(0));
+  const Node* function = rewriter.producer(sum, curve == Curve::erf ? "Erf" : "Tanh");
+  if (function == nullptr) return kAbsent;
+  const ValueId inner = function->input(0);
+  return curve == Curve::erf ? divided_by_root_two(rewriter, inner) : in_cubic(rewriter, inner);
 }
 
 /// Whether `id` is half of `x`.
@@ -54,20 +81,20 @@ bool is_half(Rewriter& rewriter, ValueId id, ValueId x) {
   return combined_with(rewriter, id, "Mul", 0.5) == x;
 }
 
-/// x * (1 + erf(x / sqrt(2))) * 0.5, multiplied in any order.
-bool fuse_gelu(Rewriter& rewriter, Node& mul) {
+/// x * (1 + erf(x / sqrt(2))) * 0.5 or the like with tanh, multiplied in any order.
+bool fuse_gelu(Rewriter& rewriter, Node& mul, Curve curve) {
   ValueId x = kAbsent;
   for (std::size_t i = 0; i < 2 && x == kAbsent; ++i) {
     const ValueId a = mul.input(i);
     const ValueId b = mul.input(1 - i);
-    const ValueId inner = in_error_function(rewriter, b);
-    if (inner != kAbsent && is_half(rewriter, a, inner)) x = inner;  // (x / 2) * (1 + erf)
-    const ValueId halved = combined_with(rewriter, b, "Mul", 0.5);   // x * ((1 + erf) / 2)
-    if (halved != kAbsent && in_error_function(rewriter, halved) == a) x = a;
-    if (scalar_beside(rewriter.graph(), a, b) == 0.5) {  // 0.5 * (x * (1 + erf))
+    const ValueId inner = in_curve(rewriter, b, curve);
+    if (inner != kAbsent && is_half(rewriter, a, inner)) x = inner;  // (x / 2) * (1 + curve)
+    const ValueId halved = combined_with(rewriter, b, "Mul", 0.5);   // x * ((1 + curve) / 2)
+    if (halved != kAbsent && in_curve(rewriter, halved, curve) == a) x = a;
+    if (scalar_beside(rewriter.graph(), a, b) == 0.5) {  // 0.5 * (x * (1 + curve))
       const Node* product = rewriter.producer(b, "Mul");
       for (std::size_t k = 0; product != nullptr && k < 2; ++k) {
-        const ValueId found = in_error_function(rewriter, product->input(k));
+        const ValueId found = in_curve(rewriter, product->input(k), curve);
         if (found != kAbsent && found == product->input(1 - k)) x = found;
       }
     }
@@ -76,8 +103,21 @@ bool fuse_gelu(Rewriter& rewriter, Node& mul) {
   Node made = make_node(mul, "Gelu", {x});
   made.domain.clear();
   made.opset = 20;
+  if (curve == Curve::tanh) made.attributes.set("approximate", std::string("tanh"));
   rewriter.substitute(mul, std::move(made), {});
   return true;
+}
+
+/// PRelu of one slope for all, as what products and convolutions take with them.
+void simplify_prelu(Rewriter& rewriter, Node& node) {
+  const Tensor* given = rewriter.graph().constant(node.input(1));
+  const auto slope = scalar_constant(rewriter.graph(), node.input(1));
+  if (!slope || *slope == 0 || !std::isfinite(*slope) || given->dtype() != DType::f32) return;
+  Node made = make_node(node, "LeakyRelu", {node.input(0)});
+  made.domain.clear();
+  made.opset = 16;
+  made.attributes.set("alpha", static_cast<float>(*slope));
+  rewriter.substitute(node, std::move(made), {});
 }
 
 }  // namespace
@@ -88,8 +128,11 @@ bool fuse_activations(Graph& graph) {
     Rewriter rewriter(graph);
     for (std::size_t i = 0; i < rewriter.node_count(); ++i) {
       Node& node = rewriter.node(i);
-      if (rewriter.is_removed(i) || !node.is("Mul") || node.operator_inputs != 2) continue;
-      if (!fuse_gated(rewriter, node)) fuse_gelu(rewriter, node);
+      if (rewriter.is_removed(i)) continue;
+      if (node.is("PRelu")) simplify_prelu(rewriter, node);
+      if (!node.is("Mul") || node.operator_inputs != 2) continue;
+      if (!fuse_gated(rewriter, node) && !fuse_gelu(rewriter, node, Curve::erf))
+        fuse_gelu(rewriter, node, Curve::tanh);
     }
     changed = rewriter.changed();
   }

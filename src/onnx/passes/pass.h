@@ -23,6 +23,8 @@ bool eliminate_identities(Graph& graph);
 bool eliminate_transposes(Graph& graph);
 bool fold_batch_norms(Graph& graph);
 bool fuse_layer_norms(Graph& graph);
+/// Makes one node of channels that are put in groups, normalised, put back, scaled and shifted.
+bool fuse_group_norms(Graph& graph);
 bool fuse_activations(Graph& graph);
 bool fuse_attention(Graph& graph);
 /// Makes one node of Reshape, Transpose and Reshape that put channels of groups in turns, and of an

@@ -13,6 +13,7 @@ constexpr Pass kPasses[] = {
     {"eliminate_transposes", eliminate_transposes},
     {"fold_batch_norms", fold_batch_norms},
     {"fuse_layer_norms", fuse_layer_norms},
+    {"fuse_group_norms", fuse_group_norms},
     {"fuse_activations", fuse_activations},
     {"fuse_attention", fuse_attention},
     {"fuse_channel_shuffles", fuse_channel_shuffles},
