@@ -199,11 +199,9 @@ class Checker {
 // What follows is of texts that were checked.
 
 std::size_t string_length(std::string_view text) noexcept {
-  for (std::size_t i = 1;; ++i) {
-    i = text.find_first_of("\"\\", i);
-    if (text[i] == '"') return i + 1;
-    ++i;
-  }
+  std::size_t i = text.find_first_of("\"\\", 1);
+  while (text[i] != '"') i = text.find_first_of("\"\\", i + 2);
+  return i + 1;
 }
 
 std::size_t value_length(std::string_view text) noexcept {

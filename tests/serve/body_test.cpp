@@ -36,7 +36,7 @@ std::string announced(std::int64_t size, const std::string& headers = {}) {
 }
 
 /// A number of /proc/PID/status, in bytes: "VmHWM", "VmRSS".
-std::int64_t memory_of(pid_t process, const std::string& what) {
+[[maybe_unused]] std::int64_t memory_of(pid_t process, const std::string& what) {
   std::ifstream status("/proc/" + std::to_string(process) + "/status");
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with(what + ":")) return std::stoll(line.substr(what.size() + 1)) * 1024;
