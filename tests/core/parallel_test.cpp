@@ -204,10 +204,14 @@ TEST_CASE("a forked child works on, on helpers of its own") {
   if (child == 0) {
     std::set<std::thread::id> seen;
     std::mutex mutex;
-    parallel_slices(3, [&](int, int) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto latest = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto has_company = [&] {
       const std::scoped_lock lock(mutex);
       seen.insert(std::this_thread::get_id());
+      return seen.size() > 1 || std::chrono::steady_clock::now() > latest;
+    };
+    parallel_slices(3, [&](int, int) {
+      while (!has_company()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     });
     ::_exit(seen.size() > 1 && coverage(129, 1) == std::vector<int>(129, 1) ? 0 : 1);
   }

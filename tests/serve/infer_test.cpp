@@ -289,7 +289,8 @@ TEST_CASE("numbers that JSON lacks are told apart, both ways") {
       body.replace(body.find("\"here\""), 6, data);
       const Answer answer = server.ask("POST", "/v2/models/echo/infer", body);
       REQUIRE_MESSAGE(answer.status == 200, answer.body);
-      for (const Json& output : answer.json()["outputs"]) {
+      const Json answered = answer.json();
+      for (const Json& output : answered["outputs"]) {
         if (output["datatype"] == datatype) CHECK(output["data"] == values);
       }
     }
