@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
   };
   ask("Once upon a time", [&] { ask("And then?", [&] { is_open = false; }); });
   const auto opened = std::chrono::steady_clock::now();
-  for (bool was_clicked = false; is_open;) {
+  bool was_clicked = false;
+  while (is_open) {
     if (!was_clicked && std::chrono::steady_clock::now() - opened > kPatience) {
       chat.cancel();  // the click on "Stop"
       was_clicked = true;

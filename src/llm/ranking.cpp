@@ -104,9 +104,10 @@ Ranking::Place Ranking::find(const Done& done) {
     for (std::size_t i = 0; i < members.size(); ++i)
       buckets[bucket_of(members[i]) * kLanes + i % kLanes] += weight(members[i]);
     const std::size_t found = find_bucket(buckets, sum, done);
-    const auto others = std::ranges::remove_if(
-        members, [&](const Member& member) { return bucket_of(member) != found; });
-    members = members.first(members.size() - others.size());
+    const auto others = std::remove_if(members.begin(), members.end(), [&](const Member& member) {
+      return bucket_of(member) != found;
+    });
+    members = members.first(static_cast<std::size_t>(others - members.begin()));
   }
   // More than a few are equal now, and in order.
   if (members.size() <= kFew) {
