@@ -49,6 +49,15 @@ struct TinyModel {
   void set(const std::string& key, const std::string& value) {
     config[key] = io::parse_json(value, key);
   }
+  /// Else all of a matrix are the same, and no setting of attention shows.
+  void give_each_element_its_own() {
+    for (auto& [name, tensor] : tensors) {
+      if (tensor.rank() < 2) continue;
+      const std::span<float> values = tensor.mutable_data<float>();
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = std::sin(static_cast<float>(i * i + name.size()));
+    }
+  }
   llm::Model load() const {
     folder.write("config.json", config.dump());
     io::write_safetensors(folder.path("model.safetensors"), tensors);
@@ -179,12 +188,7 @@ TEST_CASE("a bias is read only where the configuration has it") {
 
 TEST_CASE("a sliding window is read where the architecture has one") {
   TinyModel model;
-  for (auto& [name, tensor] : model.tensors) {
-    if (tensor.rank() < 2) continue;
-    const std::span<float> values = tensor.mutable_data<float>();
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = std::sin(static_cast<float>(i * i + name.size()));
-  }
+  model.give_each_element_its_own();
   const Tensor plain = logits_of(model.load());
   model.set("sliding_window", "2");
   CHECK(are_equal(logits_of(model.load()), plain));
@@ -208,12 +212,7 @@ TEST_CASE("a sliding window is read where the architecture has one") {
 
 TEST_CASE("rotary settings are found where transformers finds them") {
   TinyModel model;
-  for (auto& [name, tensor] : model.tensors) {
-    if (tensor.rank() < 2) continue;
-    const std::span<float> values = tensor.mutable_data<float>();
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = std::sin(static_cast<float>(i * i + name.size()));
-  }
+  model.give_each_element_its_own();
   const auto logits = [&](const std::string& parameters, const std::string& scaling,
                           const std::string& theta) {
     model.set("rope_parameters", parameters);
