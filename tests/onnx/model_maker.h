@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <protozero/pbf_writer.hpp>
 #include <span>
 #include <string>
@@ -63,12 +64,15 @@ class ModelMaker {
       writer.add_int32(20, 5);
     });
   }
-  /// A value info of a tensor [dims], of f32 or the element type given.
+  /// A value info of a tensor [dims], of f32 or the element type given; kRows: a size named "rows".
+  static constexpr std::int64_t kRows = std::numeric_limits<std::int64_t>::min();
   static std::string value(const std::string& name, const std::vector<std::int64_t>& dims,
                            std::int32_t element_type = 1) {
     const std::string shape = message([&](Writer& writer) {
       for (const std::int64_t dim : dims)
-        writer.add_message(1, message([&](Writer& size) { size.add_int64(1, dim); }));
+        writer.add_message(1, message([&](Writer& size) {
+                             dim == kRows ? size.add_string(2, "rows") : size.add_int64(1, dim);
+                           }));
     });
     const std::string tensor_type = message([&](Writer& writer) {
       writer.add_int32(1, element_type);

@@ -385,6 +385,26 @@ TEST_CASE("requests to a model that mixes rows are run alone, unless it is said 
   CHECK(told.batches());
 }
 
+TEST_CASE("requests that give what the model has a value of are run alone, each by its own") {
+  ModelMaker maker;
+  maker.inputs = {ModelMaker::value("x", {ModelMaker::kRows, 2}), ModelMaker::value("b", {1, 2})};
+  maker.initializers = {ModelMaker::tensor("b", {1, 2}, 1, ModelMaker::raw<float>({0.f, 0.f}))};
+  maker.nodes = {ModelMaker::node("Add", {"x", "b"}, {"y"})};
+  maker.outputs = {ModelMaker::value("y", {ModelMaker::kRows, 2})};
+  Batcher batcher(onnx::Model::parse(bytes_of(maker.model())),
+                  {.max_batch = 2, .max_delay = std::chrono::minutes{1}});
+  REQUIRE(batcher.batches());
+  const auto sum_with = [&](float b) {
+    const Tensor y =
+        batcher.run({{"x", Tensor::zeros({1, 2})}, {"b", Tensor::full({1, 2}, b)}}).at("y");
+    return y.at<float>({0, 1});
+  };
+  auto other = std::async(std::launch::async, [&] { return sum_with(100.f); });
+  CHECK(sum_with(3.f) == 3.f);
+  CHECK(other.get() == 100.f);
+  CHECK(batcher.runs() == 2);
+}
+
 TEST_CASE("a request alone waits no longer than the delay, and a large one not at all") {
   Batcher batcher(affine(), {.max_batch = 4, .max_delay = std::chrono::milliseconds{1}});
   CHECK(batcher.run({{"x", rows(1, 0)}}).at("y").tensor().dim(0) == 1);
