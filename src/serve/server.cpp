@@ -112,6 +112,9 @@ void Server::start() {
   impl_->service.connections = [transport = impl_->transport.get()] {
     return transport->connections();
   };
+  impl_->service.body_bytes = [transport = impl_->transport.get()] {
+    return transport->body_bytes();
+  };
   impl_->transport->start();
   const Config& config = impl_->service.config;
   impl_->service.meter.announce(fmt::format(

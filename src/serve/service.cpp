@@ -29,6 +29,7 @@ void declare_all(Metrics& metrics) {
   metrics.declare("quern_kv_pages_total", gauge, "Pages of keys and values there are.");
   metrics.declare("quern_resident_memory_bytes", gauge, "Memory of the process.");
   metrics.declare("quern_connections", gauge, "Clients connected.");
+  metrics.declare("quern_body_bytes", gauge, "Bytes of requests' bodies that are held.");
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct Service {
   Metrics metrics;
   std::atomic<bool> draining{false};
   std::function<std::int64_t()> connections;  ///< how many clients are connected
+  std::function<std::int64_t()> body_bytes;   ///< of bodies that are held
 };
 
 /// One request on its way through a route.

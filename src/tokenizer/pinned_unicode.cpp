@@ -12,8 +12,10 @@ namespace {
 struct StandIn {
   std::string_view three, four;
 };
-constexpr std::array<StandIn, 14> kStandIns = {{
+constexpr StandIn kUnassigned = {"\ufffe", "\U0001fffe"};
+constexpr std::array<StandIn, 15> kStandIns = {{
     {"\u2060", "\U000e0001"},  // cf
+    kUnassigned,               // cn
     {"\u3400", "\U00020000"},  // han
     {"\ua791", "\U0001d41a"},  // ll
     {"\u1d2c", "\U00016b40"},  // lm
@@ -28,7 +30,6 @@ constexpr std::array<StandIn, 14> kStandIns = {{
     {"\u2044", "\U0001d6c1"},  // sm
     {"\u2300", "\U0001d100"},  // so
 }};
-constexpr StandIn kUnassigned = {"\ufffe", "\U0001fffe"};
 
 const PinnedRange* find_range(char32_t code) noexcept {
   const auto ranges = pinned_ranges();

@@ -13,8 +13,9 @@ enum class UnicodeEdition : std::uint8_t { v14, v15, v16 };
 /// Characters that were assigned, or became another category, in `since`; and U+180E, which PCRE2
 /// takes as white space though Unicode has not since 6.3.
 struct PinnedRange {
-  /// Their general category, or its part in the Han script.
-  enum class Kind : std::uint8_t { cf, han, ll, lm, lo, lu, mc, mn, nd, no, pd, po, sm, so };
+  /// Their general category, or its part in the Han script; `cn` is what no reference has yet, of
+  /// Unicode 17.
+  enum class Kind : std::uint8_t { cf, cn, han, ll, lm, lo, lu, mc, mn, nd, no, pd, po, sm, so };
 
   char32_t first, last;
   Kind kind;

@@ -10,13 +10,16 @@ namespace quern::serve {
 /// How many bytes of bodies a server holds at once at most. Safe to use from several threads.
 class BodyBudget {
  public:
-  explicit BodyBudget(std::int64_t most) : left_(most) {}
+  explicit BodyBudget(std::int64_t most) : most_(most), left_(most) {}
+
+  std::int64_t held() const noexcept { return most_ - left_; }
 
   /// False where so many are not left.
   bool take(std::int64_t size) noexcept;
   void give_back(std::int64_t size) noexcept { left_ += size; }
 
  private:
+  const std::int64_t most_;
   std::atomic<std::int64_t> left_;
 };
 

@@ -245,4 +245,6 @@ void Transport::stop(std::chrono::milliseconds drain) { impl_->stop(drain); }
 
 std::int64_t Transport::connections() const noexcept { return impl_->open; }
 
+std::int64_t Transport::body_bytes() const noexcept { return impl_->bodies.held(); }
+
 }  // namespace quern::serve

@@ -36,6 +36,8 @@ class Transport {
   void stop(std::chrono::milliseconds drain);
 
   std::int64_t connections() const noexcept;
+  /// Bytes of bodies that are held.
+  std::int64_t body_bytes() const noexcept;
 
  private:
   struct Impl;

@@ -31,6 +31,7 @@ void measure(Service& service) {
   service.metrics.set("quern_resident_memory_bytes", {}, resident_bytes());
   if (service.connections) {
     service.metrics.set("quern_connections", {}, static_cast<double>(service.connections()));
+    service.metrics.set("quern_body_bytes", {}, static_cast<double>(service.body_bytes()));
   }
 }
 
