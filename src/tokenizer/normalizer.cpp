@@ -54,6 +54,13 @@ std::string to_form(std::string_view text, UnicodeForm form) {
     int marks = 0;
     for (std::size_t i = 0; i < run.size();) {
       const Utf8Char character = utf8_at(run, i);
+      if (is_newly_assigned(character.code)) {
+        append_normalized(out, run.substr(begin, i - begin), flags);
+        out += run.substr(i, character.size);
+        begin = i += character.size;
+        marks = 0;
+        continue;
+      }
       const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(character.code));
       marks = property->combining_class == 0 ? 0 : marks + 1;
       if (marks > kMaxMarks) {

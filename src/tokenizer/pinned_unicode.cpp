@@ -39,6 +39,12 @@ const PinnedRange* find_range(char32_t code) noexcept {
 
 }  // namespace
 
+bool is_newly_assigned(char32_t code) noexcept {
+  const PinnedRange* const range = find_range(code);
+  return range != nullptr &&
+         (range->kind == PinnedRange::Kind::cn || range->since == UnicodeEdition::v16);
+}
+
 std::string_view pinned(std::string_view text, UnicodeEdition edition, std::string& buffer) {
   constexpr unsigned char kFirstLead = 0xe0;  // of the least character in the ranges
   bool copied = false;

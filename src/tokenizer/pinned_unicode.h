@@ -25,6 +25,9 @@ struct PinnedRange {
 /// In ascending order.
 std::span<const PinnedRange> pinned_ranges() noexcept;
 
+/// Whether Unicode has had `code` since 16 only: no reference composes or decomposes it.
+bool is_newly_assigned(char32_t code) noexcept;
+
 /// What patterns are matched on, so that the same characters are letters whatever version PCRE2
 /// knows: `text`, where each character of those ranges is another of the same category
 /// that every version has, or of none where `edition` has not got it. As long as `text`, byte for
