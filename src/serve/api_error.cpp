@@ -30,4 +30,8 @@ std::string error_body(int status, std::string_view message) {
       .body();
 }
 
+Content error_content(int status, std::string_view message) {
+  return {std::string(kJson), error_body(status, message)};
+}
+
 }  // namespace quern::serve

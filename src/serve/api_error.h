@@ -38,5 +38,7 @@ ApiError bad_member(std::string_view param, const std::string& message);
 
 /// The body of an error that needs no more than its status.
 std::string error_body(int status, std::string_view message);
+/// It, as what the transport answers where it refuses.
+Content error_content(int status, std::string_view message);
 
 }  // namespace quern::serve

@@ -6,6 +6,7 @@
 
 #include "quern/runtime.h"
 #include "quern/serve.h"
+#include "serve/api_error.h"
 #include "serve/error.h"
 #include "serve/http/transport.h"
 #include "serve/router.h"
@@ -23,7 +24,8 @@ TransportOptions transport_options(const Config& config) {
                      .max_body_bytes = limits.max_body_bytes,
                      .max_bodies_bytes = std::max(limits.max_bodies_bytes, limits.max_body_bytes),
                      .max_connections = limits.max_connections,
-                     .idle_time = std::chrono::seconds(limits.idle_seconds)}};
+                     .idle_time = std::chrono::seconds(limits.idle_seconds)},
+          .refusal = error_content};
 }
 
 }  // namespace

@@ -132,6 +132,16 @@ TEST_CASE("deep JSON, invalid UTF-8 and huge bodies get clear refusals") {
   CHECK(status_of(std::string((1 << 20) + 1, ' ')) == 413);
 }
 
+TEST_CASE("what the transport refuses is answered in the form of the API's errors") {
+  RunningServer server;
+  RawClient client(server.port());
+  client.send("GET / HTTP/1.1\nHost: x\n\n");
+  const std::string answer = client.read_all();
+  CHECK(answer.starts_with("HTTP/1.1 400 "));
+  CHECK(answer.find("Content-Type: application/json\r\n") != std::string::npos);
+  CHECK(answer.find("\"error\":{\"code\":null,\"message\":\"") != std::string::npos);
+}
+
 TEST_CASE("many slow clients do not keep others waiting") {
   RunningServer server;
   std::vector<std::unique_ptr<RawClient>> slow;

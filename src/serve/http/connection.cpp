@@ -8,8 +8,6 @@
 #include <ctime>
 #include <utility>
 
-#include "serve/api_error.h"
-
 namespace quern::serve {
 namespace {
 
@@ -132,22 +130,25 @@ std::size_t end_of_head(std::string_view received, std::size_t from) {
   return std::string::npos;
 }
 
-void answer(const Handler& handler, Request& request, ConnectionReply& reply) {
+void answer(const Handler& handler, Request& request, Reply& reply) {
   try {
     handler(request, reply);
   } catch (const Rejection&) {
     throw;
   } catch (...) {
-    reply.close_after();
-    if (!reply.begun()) reply.send(500, kJson, error_body(500, "the server failed"));
+    throw Rejection(500, "the server failed");
   }
 }
 
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Stream> stream, std::string peer, const HttpLimits& limits,
-                       BodyBudget& bodies)
-    : stream_(std::move(stream)), peer_(std::move(peer)), limits_(limits), bodies_(bodies) {}
+                       BodyBudget& bodies, RefusalContent refusal)
+    : stream_(std::move(stream)),
+      peer_(std::move(peer)),
+      limits_(limits),
+      bodies_(bodies),
+      refusal_(refusal) {}
 
 Connection::~Connection() = default;
 
@@ -172,10 +173,12 @@ bool Connection::serve(const Handler& handler, const std::function<bool()>& last
     };
     answer(handler, request, reply);
   } catch (const Rejection& rejection) {
-    refused = true;
+    refused = !reply.begun();
     reply.close_after();
-    if (!reply.begun())
-      reply.send(rejection.status(), kJson, error_body(rejection.status(), rejection.what()));
+    if (refused) {
+      const Content content = refusal_(rejection.status(), rejection.what());
+      reply.send(rejection.status(), content.type, content.text);
+    }
   }
   if (reply.keep_alive()) return true;
   if (refused || reply.whole()) stream_->finish(from_now(kLingerTime));

@@ -34,7 +34,7 @@ class Connection {
  public:
   /// `bodies` is the budget of all connections, and must outlive this.
   Connection(std::unique_ptr<Stream> stream, std::string peer, const HttpLimits& limits,
-             BodyBudget& bodies);
+             BodyBudget& bodies, RefusalContent refusal);
   ~Connection();
 
   /// Reads a request, lets `handler` answer it (or refuses it), and says whether the connection can
@@ -60,6 +60,7 @@ class Connection {
   std::string peer_;
   HttpLimits limits_;
   BodyBudget& bodies_;
+  RefusalContent refusal_;
   std::string received_;  ///< and not yet taken
 };
 

@@ -5,6 +5,10 @@
 
 namespace quern::serve {
 
+Content plain_refusal(int /*status*/, std::string_view message) {
+  return {"text/plain; charset=utf-8", std::string(message)};
+}
+
 std::string_view Request::header(std::string_view name) const noexcept {
   const auto found =
       std::ranges::find_if(headers, [&](const auto& header) { return header.first == name; });

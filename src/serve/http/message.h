@@ -23,6 +23,17 @@ class Rejection : public std::runtime_error {
   int status_;
 };
 
+/// What an answer carries.
+struct Content {
+  std::string type = {};
+  std::string text = {};
+};
+
+/// What a refusal by the transport itself carries.
+using RefusalContent = Content (*)(int status, std::string_view message);
+/// The message alone.
+Content plain_refusal(int status, std::string_view message);
+
 /// Names in lower case.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 

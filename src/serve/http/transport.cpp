@@ -17,7 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include "serve/api_error.h"
 #include "serve/error.h"
 #include "serve/http/tls.h"
 #include "serve/http/worker_pool.h"
@@ -43,12 +42,12 @@ std::string address_text(const sockaddr_storage& address) {
 }
 
 /// Turns away a connection beyond the limit, without waiting for anything.
-void turn_away(const Descriptor& socket) {
-  const std::string body = error_body(503, "too many connections");
+void turn_away(const Descriptor& socket, RefusalContent refusal) {
+  const Content content = refusal(503, "too many connections");
   const std::string message = fmt::format(
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
       "Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
-      kJson, body.size(), body);
+      content.type, content.text.size(), content.text);
   [[maybe_unused]] const auto sent =
       ::send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -63,6 +62,7 @@ struct Transport::Impl {
 
   Impl(const TransportOptions& options, Handler handle)
       : limits(options.limits),
+        refusal(options.refusal),
         bodies(options.limits.max_bodies_bytes),
         handler(std::move(handle)) {
     if (!options.certificate.empty()) {
@@ -116,13 +116,14 @@ struct Transport::Impl {
         return;
       }
       if (open >= limits.max_connections) {
-        turn_away(socket);
+        turn_away(socket, refusal);
         continue;
       }
       ++open;
       auto stream =
           tls ? tls->wrap(std::move(socket)) : std::make_unique<Stream>(std::move(socket));
-      park(std::make_shared<Connection>(std::move(stream), address_text(address), limits, bodies));
+      park(std::make_shared<Connection>(std::move(stream), address_text(address), limits, bodies,
+                                        refusal));
     }
   }
 
@@ -212,6 +213,7 @@ struct Transport::Impl {
   }
 
   HttpLimits limits;
+  RefusalContent refusal;
   BodyBudget bodies;
   Handler handler;
   std::unique_ptr<TlsContext> tls;

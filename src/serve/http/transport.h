@@ -15,6 +15,7 @@ struct TransportOptions {
   std::string certificate = {};  ///< PEM files; both empty: plain HTTP
   std::string private_key = {};
   HttpLimits limits = {};
+  RefusalContent refusal = plain_refusal;
 };
 
 /// Listens, and hands each request to a handler, in a thread of its own. Connections that wait for
