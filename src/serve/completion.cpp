@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "serve/mailbox.h"
+#include "serve/metered_call.h"
+#include "serve/refusal.h"
 #include "serve/sse.h"
 
 namespace quern::serve {
@@ -37,21 +39,8 @@ class Run {
         completion_(std::move(completion)),
         format_(format),
         choices_(completion_.prompts.size() * static_cast<std::size_t>(completion_.n)),
+        call_(exchange, demand()),
         mailbox_(choices_) {}
-
-  void admit() {
-    Demand demand{.model = completion_.model->name,
-                  .id = completion_.stream ? exchange_.id : std::string()};
-    for (const auto& prompt : completion_.prompts) {
-      demand.prompt_tokens += static_cast<std::int64_t>(prompt.size());
-    }
-    demand.completion_tokens = completion_.options.max_tokens * static_cast<std::int64_t>(choices_);
-    admission_ = exchange_.service.meter.admit(exchange_.caller, demand);
-    require_allowed(admission_.decision());
-    for (const auto& [name, value] : admission_.decision().headers()) {
-      exchange_.reply.set_header(name, value);
-    }
-  }
 
   void submit() {
     for (std::size_t choice = 0; choice < choices_; ++choice) {
@@ -61,7 +50,7 @@ class Run {
                            .tenant = exchange_.caller.account == 0
                                          ? std::string{}
                                          : std::to_string(exchange_.caller.account),
-                           .priority = admission_.priority(),
+                           .priority = call_.priority(),
                            .done = [this] { mailbox_.finish(); }};
       request.options.seed += choice % n;
       if (completion_.stream) {
@@ -104,7 +93,7 @@ class Run {
           delivered_ += tokens;
           events.add(chunk(format_.grown(choice, text, logprobs)));
         }
-        exchange_.service.meter.deliver(admission_, delivered_);
+        call_.deliver(delivered_);
         return pieces.empty() || events.flush();
       });
       collect();
@@ -119,6 +108,14 @@ class Run {
   }
 
  private:
+  Demand demand() const {
+    Demand demand{.model = completion_.model->name,
+                  .id = completion_.stream ? exchange_.id : std::string()};
+    for (const auto& prompt : completion_.prompts) demand.prompt_tokens += std::ssize(prompt);
+    demand.completion_tokens = completion_.options.max_tokens * static_cast<std::int64_t>(choices_);
+    return demand;
+  }
+
   /// Hands what is generated to `write` until all of it is there; cancels where the client has
   /// left, which `write` may say too, or the time is over.
   template <class Write>
@@ -177,17 +174,10 @@ class Run {
     if (left_) metrics.add("quern_cancelled_total", labels_);
   }
 
-  /// Returns when the request is in the ledger.
   void bill() {
-    const auto latency = Deadline::clock::now() - exchange_.request.started;
-    exchange_.service.meter
-        .finish(std::move(admission_),
-                {.id = exchange_.id,
-                 .finish_reason = std::string(reason_of(replies_.front(), left_)),
-                 .prompt_tokens = usage_.prompt_tokens,
-                 .completion_tokens = usage_.completion_tokens,
-                 .latency = std::chrono::duration_cast<std::chrono::microseconds>(latency)})
-        .wait();
+    call_.bill({.finish_reason = reason_of(replies_.front(), left_),
+                .prompt_tokens = usage_.prompt_tokens,
+                .completion_tokens = usage_.completion_tokens});
   }
 
   void close(EventStream& events) {
@@ -226,7 +216,7 @@ class Run {
   const Labels labels_{{"model", completion_.model->name}};
   const std::int64_t created_ =
       std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  Admission admission_;
+  MeteredCall call_;
   Mailbox mailbox_;
   std::vector<llm::Generation> generations_;  // after what their callbacks use
   std::vector<llm::Reply> replies_;
@@ -268,7 +258,6 @@ Json bytes_of(std::string_view text) {
 void complete(Exchange& exchange, Completion completion, CompletionFormat& format) {
   const bool stream = completion.stream;
   Run run(exchange, std::move(completion), format);
-  run.admit();
   run.submit();
   if (stream) {
     run.answer_streamed();

@@ -15,34 +15,12 @@ std::chrono::seconds seconds_up(Duration duration) {
   return std::max(std::chrono::seconds{1}, std::chrono::ceil<std::chrono::seconds>(duration));
 }
 
-/// "350ms", "7s", "6m0s", as the service that clients know says it.
-std::string duration_text(std::chrono::milliseconds duration) {
-  if (duration < std::chrono::seconds{1}) return fmt::format("{}ms", duration.count());
-  const auto seconds = seconds_up(duration).count();
-  return seconds < 60 ? fmt::format("{}s", seconds)
-                      : fmt::format("{}m{}s", seconds / 60, seconds % 60);
-}
-
 RateLimit rate_of(const RateBucket& bucket, std::int64_t limit, RateBucket::Time now) {
   return {limit, bucket.remaining(limit, now),
           std::chrono::ceil<std::chrono::milliseconds>(bucket.until_full(now))};
 }
 
 }  // namespace
-
-std::vector<std::pair<std::string, std::string>> Decision::headers() const {
-  std::vector<std::pair<std::string, std::string>> headers;
-  if (retry_after) headers.emplace_back("Retry-After", std::to_string(retry_after->count()));
-  const auto add = [&](const std::optional<RateLimit>& rate, const std::string& what) {
-    if (!rate) return;
-    headers.emplace_back("x-ratelimit-limit-" + what, std::to_string(rate->limit));
-    headers.emplace_back("x-ratelimit-remaining-" + what, std::to_string(rate->remaining));
-    headers.emplace_back("x-ratelimit-reset-" + what, duration_text(rate->reset));
-  };
-  add(requests, "requests");
-  add(tokens, "tokens");
-  return headers;
-}
 
 struct Limiter::Account {
   RateBucket requests;
@@ -88,65 +66,35 @@ struct Limiter::Impl {
     const Plan& plan = *request.plan;
     const std::int64_t requests = account.used.month_requests + account.reserved_requests;
     const std::int64_t tokens = account.used.month_tokens + account.reserved_tokens;
-    const auto quota = [&](std::int64_t limit, const char* what) {
-      return Decision{429,
-                      "insufficient_quota",
-                      "insufficient_quota",
-                      fmt::format("You have used the {} {} of this month.", limit, what),
-                      until_next_month(),
-                      {},
-                      {}};
+    const auto quota = [&](Limit limit, std::int64_t most) {
+      return Decision{.passed = limit, .most = most, .retry_after = until_next_month()};
     };
     if (plan.monthly_requests > 0 && requests >= plan.monthly_requests) {
-      return quota(plan.monthly_requests, "requests");
+      return quota(Limit::monthly_requests, plan.monthly_requests);
     }
     if (plan.monthly_tokens > 0 && tokens + request.tokens > plan.monthly_tokens) {
-      return quota(plan.monthly_tokens, "tokens");
+      return quota(Limit::monthly_tokens, plan.monthly_tokens);
     }
     const Picos spent = account.used.spent + account.reserved_cost + request.cost;
-    if (plan.billing == Billing::prepaid && spent > Picos{request.credit} * kMicros) {
-      return {402,
-              "insufficient_quota",
-              "insufficient_credit",
-              "Your credit does not cover this request.",
-              std::nullopt,
-              {},
-              {}};
-    }
-    return {};
+    const bool covered =
+        plan.billing != Billing::prepaid || spent <= Picos{request.credit} * kMicros;
+    return {.passed = covered ? Limit::none : Limit::credit};
   }
 
-  static Decision too_fast(const char* what, std::int64_t limit, std::chrono::nanoseconds wait) {
-    return {429,
-            what,
-            "rate_limit_exceeded",
-            fmt::format("You may use {} {} per minute; try again in {} s.", limit, what,
-                        seconds_up(wait).count()),
-            seconds_up(wait),
-            {},
-            {}};
+  static Decision too_fast(Limit limit, std::int64_t most, std::chrono::nanoseconds wait) {
+    if (wait.count() <= 0) return {};
+    return {.passed = limit, .most = most, .retry_after = seconds_up(wait)};
   }
 
-  Decision check_requests(const RateBucket& bucket, std::int64_t limit) const {
-    if (limit == 0) return {};
-    const auto wait = bucket.wait(limit, 1, clock.steady());
-    return wait.count() > 0 ? too_fast("requests", limit, wait) : Decision{};
+  Decision check_requests(const RateBucket& bucket, std::int64_t most) const {
+    if (most == 0) return {};
+    return too_fast(Limit::requests_per_minute, most, bucket.wait(most, 1, clock.steady()));
   }
 
-  Decision check_tokens(const RateBucket& bucket, std::int64_t limit, std::int64_t tokens) const {
-    if (limit == 0) return {};
-    if (tokens > limit) {
-      return {429,
-              "tokens",
-              "rate_limit_exceeded",
-              fmt::format("The request asks for {} tokens at most, and you may use {} per minute.",
-                          tokens, limit),
-              std::nullopt,
-              {},
-              {}};
-    }
-    const auto wait = bucket.wait(limit, tokens, clock.steady());
-    return wait.count() > 0 ? too_fast("tokens", limit, wait) : Decision{};
+  Decision check_tokens(const RateBucket& bucket, std::int64_t most, std::int64_t tokens) const {
+    if (most == 0) return {};
+    if (tokens > most) return {.passed = Limit::tokens_at_once, .most = most, .asked = tokens};
+    return too_fast(Limit::tokens_per_minute, most, bucket.wait(most, tokens, clock.steady()));
   }
 
   /// A decision with the rates as they are now.
@@ -245,10 +193,10 @@ Decision Limiter::enter(const LimitRequest& request) {
   Account& account = impl_->account(request.account);
   Decision decision = impl_->check_account(
       account, {.account = request.account, .plan = &plan, .credit = request.credit});
-  if (decision.status == 200) {
+  if (decision.allowed()) {
     decision = impl_->check_requests(account.requests, plan.requests_per_minute);
   }
-  if (decision.status == 200 && plan.requests_per_minute > 0) {
+  if (decision.allowed() && plan.requests_per_minute > 0) {
     account.requests.take(plan.requests_per_minute, 1, impl_->clock.steady());
   }
   return impl_->with_rates(std::move(decision), account, plan);
@@ -260,9 +208,9 @@ Decision Limiter::allow_work(const LimitRequest& request) {
   Account& account = impl_->account(request.account);
   Decision decision = impl_->check_account(account, request);
   for (const RateBucket* bucket : {&account.tokens, &account.work}) {
-    if (decision.status == 200) decision = impl_->check_tokens(*bucket, limit, request.tokens);
+    if (decision.allowed()) decision = impl_->check_tokens(*bucket, limit, request.tokens);
   }
-  if (decision.status == 200 && limit > 0) {
+  if (decision.allowed() && limit > 0) {
     account.work.take(limit, request.tokens, impl_->clock.steady());
   }
   return impl_->with_rates(std::move(decision), account, *request.plan);
@@ -273,11 +221,11 @@ std::pair<Decision, Reservation> Limiter::admit(const LimitRequest& request) {
   const std::lock_guard lock(impl_->mutex);
   Account& account = impl_->account(request.account);
   Decision decision = impl_->check_account(account, request);
-  if (decision.status == 200) {
+  if (decision.allowed()) {
     decision = impl_->check_tokens(account.tokens, plan.tokens_per_minute, request.tokens);
   }
   Reservation reservation;
-  if (decision.status == 200) {
+  if (decision.allowed()) {
     impl_->take(account, request);
     reservation = {*this, request};
   }

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "quern/serve/config.h"
 #include "serve/clock.h"
@@ -15,28 +14,37 @@
 
 namespace quern::serve {
 
-/// A limit by the minute, as x-ratelimit-* headers say it.
+/// A limit by the minute, and where an account stands with it.
 struct RateLimit {
   std::int64_t limit = 0;
   std::int64_t remaining = 0;
   std::chrono::milliseconds reset{0};  ///< until all of it is there again
 };
 
-/// Whether a request may be served, and what to answer where not.
-struct Decision {
-  int status = 200;  ///< 402 no credit, 403 a plan that ended, 404 not that plan's model, 429
-  std::string type =
-      {};  ///< of the OpenAI-shaped error: "requests", "tokens", "insufficient_quota"
-  std::string code =
-      {};  ///< "rate_limit_exceeded", "insufficient_quota", "insufficient_credit", ...
-  std::string message = {};                         ///< for people
-  std::optional<std::chrono::seconds> retry_after;  ///< 1 s at least; none: waiting does not help
-  std::optional<RateLimit> requests;                ///< where the plan has such a limit
-  std::optional<RateLimit> tokens;
+/// Which limit of its plan a request would pass.
+enum class Limit : std::uint8_t {
+  none,
+  requests_per_minute,
+  tokens_per_minute,
+  tokens_at_once,  ///< more than are allowed in a minute: waiting does not help
+  monthly_requests,
+  monthly_tokens,
+  credit,
+  model,  ///< the plan does not have it
+  plan,   ///< is no longer offered
+};
 
-  /// Retry-After and x-ratelimit-{limit,remaining,reset}-{requests,tokens}: for every answer,
-  /// allowed or not.
-  std::vector<std::pair<std::string, std::string>> headers() const;
+/// Whether a request may be served.
+struct Decision {
+  bool allowed() const noexcept { return passed == Limit::none; }
+
+  Limit passed = Limit::none;
+  std::int64_t most = 0;   ///< what the plan allows, where that is a number
+  std::int64_t asked = 0;  ///< of `tokens_at_once`
+  std::string model = {};  ///< of `model`
+  std::optional<std::chrono::seconds> retry_after = {};  ///< 1 s at least; none: waiting is no help
+  std::optional<RateLimit> requests = {};                ///< where the plan has such a limit
+  std::optional<RateLimit> tokens = {};
 };
 
 /// What an account has used.

@@ -26,14 +26,6 @@ std::string next_memory_name() {
   return fmt::format("quern-ledger-{}", next++);
 }
 
-Decision refuse(int status, std::string code, std::string message) {
-  return {status, "invalid_request_error", std::move(code), std::move(message), {}, {}, {}};
-}
-
-Decision plan_ended() {
-  return refuse(403, "plan_ended", "The plan of this key is no longer offered.");
-}
-
 }  // namespace
 
 struct Meter::Impl {
@@ -104,13 +96,13 @@ bool Meter::may_use(const Caller& caller, std::string_view model) const {
 
 Decision Meter::enter(const Caller& caller) {
   const Plan* plan = impl_->plan_of(caller);
-  if (plan == nullptr) return plan_ended();
+  if (plan == nullptr) return {.passed = Limit::plan};
   return impl_->limiter.enter({.account = caller.account, .plan = plan, .credit = caller.credit});
 }
 
 Decision Meter::allow_work(const Caller& caller, const Demand& demand) {
   const Plan* plan = impl_->plan_of(caller);
-  if (plan == nullptr) return plan_ended();
+  if (plan == nullptr) return {.passed = Limit::plan};
   return impl_->limiter.allow_work(impl_->limit_request(caller, *plan, demand));
 }
 
@@ -120,13 +112,11 @@ Admission Meter::admit(const Caller& caller, const Demand& demand) {
   Admission admission;
   const Plan* plan = impl_->plan_of(caller);
   if (plan == nullptr) {
-    admission.decision_ = plan_ended();
+    admission.decision_ = {.passed = Limit::plan};
     return admission;
   }
   if (!serve::may_use(*plan, demand.model)) {
-    admission.decision_ = refuse(
-        404, "model_not_found",
-        fmt::format("The model '{}' does not exist or your plan does not have it.", demand.model));
+    admission.decision_ = {.passed = Limit::model, .model = demand.model};
     return admission;
   }
   admission.caller_ = caller;

@@ -39,8 +39,8 @@ struct Outcome {
 /// delivered is billed and the rest given back. Must not outlive its Meter.
 class Admission {
  public:
-  /// Whether to serve it; else what `decision` says is to be answered.
-  bool allowed() const noexcept { return decision_.status == 200; }
+  /// Whether to serve it; else `decision` says why not.
+  bool allowed() const noexcept { return decision_.allowed(); }
   const Decision& decision() const noexcept { return decision_; }
   int priority() const noexcept { return priority_; }
 

@@ -11,6 +11,7 @@
 #include "quern/error.h"
 #include "serve/api_error.h"
 #include "serve/origin.h"
+#include "serve/refusal.h"
 #include "serve/routes/table.h"
 
 namespace quern::serve {

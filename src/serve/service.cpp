@@ -1,7 +1,5 @@
 #include "serve/service.h"
 
-#include "serve/api_error.h"
-
 namespace quern::serve {
 namespace {
 
@@ -33,12 +31,6 @@ void declare_all(Metrics& metrics) {
 }
 
 }  // namespace
-
-void require_allowed(const Decision& decision) {
-  if (decision.status == 200) return;
-  throw ApiError(decision.status, decision.message,
-                 {.type = decision.type, .code = decision.code, .headers = decision.headers()});
-}
 
 Service::Service(const Config& its_config) : config(its_config), meter(its_config) {
   declare_all(metrics);

@@ -35,7 +35,4 @@ struct Exchange {
   std::string name = {};  ///< what stands for {} in the route's path
 };
 
-/// Throws: ApiError where it is a refusal.
-void require_allowed(const Decision& decision);
-
 }  // namespace quern::serve

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "serve/fake_clock.h"
+#include "serve/refusal.h"
 #include "serve/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
@@ -45,7 +46,7 @@ TEST_CASE("a request is admitted, finished, and then on its account's bill and i
   CHECK(meter.asks_for_keys());
   const auto caller = meter.authenticate(key.key);
   REQUIRE(caller);
-  CHECK(meter.enter(*caller).status == 200);
+  CHECK(meter.enter(*caller).allowed());
   Admission admission = meter.admit(*caller, {"small", 100, 500, "r1"});
   REQUIRE(admission.allowed());
   CHECK(admission.priority() == 7);
@@ -72,8 +73,8 @@ TEST_CASE("only the plan's models may be used") {
   CHECK(meter.may_use(caller, "small"));
   CHECK(!meter.may_use(caller, "big"));
   const Admission refused = meter.admit(caller, {"big", 1, 1, "r1"});
-  CHECK(refused.decision().status == 404);
-  CHECK(refused.decision().code == "model_not_found");
+  CHECK(refusal_of(refused.decision()).status() == 404);
+  CHECK(refusal_of(refused.decision()).details().code == "model_not_found");
 }
 
 TEST_CASE("a caller sees its own usage and no other's") {
@@ -100,7 +101,7 @@ TEST_CASE("credit is spent across a restart, and topped up while the service run
   const auto ask = [&] {
     return meter.admit(meter.authenticate(key.key).value(), {"m", 40, 1, "r2"});
   };
-  CHECK(ask().decision().status == 402);
+  CHECK(ask().decision().passed == Limit::credit);
   accounts.add_credit("acme", 1);
   CHECK(ask().allowed());
 }
@@ -116,7 +117,7 @@ TEST_CASE("a plan that an account still has must be offered") {
   CHECK(!meter.authenticate(key.key));
   CHECK(meter.admit({.account = 1, .name = "acme", .plan = "pro"}, {"small", 1, 1, "r1"})
             .decision()
-            .status == 403);
+            .passed == Limit::plan);
 }
 
 TEST_CASE("without plans no key is asked for, and usage is kept in memory") {
@@ -124,7 +125,7 @@ TEST_CASE("without plans no key is asked for, and usage is kept in memory") {
   CHECK(!meter.asks_for_keys());
   Admission admission = meter.admit({}, {"any", 5, 5, "r1"});
   REQUIRE(admission.allowed());
-  CHECK(admission.decision().headers().empty());
+  CHECK(headers_of(admission.decision()).empty());
   CHECK(meter.finish(std::move(admission), outcome("r1", 5, 5)).wait());
   CHECK(meter.daily({}, month_of(std::chrono::system_clock::now())).at(0).calls == 1);
   Meter other(Config{});

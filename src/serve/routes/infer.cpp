@@ -7,6 +7,7 @@
 #include "quern/version.h"
 #include "serve/infer/tensor_json.h"
 #include "serve/members.h"
+#include "serve/metered_call.h"
 #include "serve/routes/table.h"
 
 namespace quern::serve {
@@ -168,17 +169,6 @@ Asked read_asked(const Request& request, const onnx::ModelInfo& info) {
   return asked;
 }
 
-Admission admit(Exchange& exchange) {
-  Admission admission = exchange.service.meter.admit(exchange.caller, {.model = exchange.name});
-  const Decision& decision = admission.decision();
-  if (!admission.allowed()) {
-    throw ApiError(decision.status, decision.message,
-                   {.type = decision.type, .code = decision.code, .headers = decision.headers()});
-  }
-  for (const auto& [name, value] : decision.headers()) exchange.reply.set_header(name, value);
-  return admission;
-}
-
 onnx::Values run(Batcher& batcher, onnx::Values inputs) {
   try {
     return batcher.run(std::move(inputs));
@@ -250,16 +240,10 @@ void infer(Exchange& exchange) {
   const auto model = find_onnx_model(exchange);
   Asked asked = read_asked(exchange.request, model->batcher.model().info());
   exchange.request.body.clear();
-  Admission admission = admit(exchange);
+  MeteredCall call(exchange, {.model = exchange.name});
   const AnswerBody outputs =
       write_outputs(run(model->batcher, std::move(asked.inputs)), asked.outputs);
-  const auto latency = std::chrono::steady_clock::now() - exchange.request.started;
-  exchange.service.meter
-      .finish(std::move(admission),
-              {.id = exchange.id,
-               .finish_reason = "stop",
-               .latency = std::chrono::duration_cast<std::chrono::microseconds>(latency)})
-      .wait();
+  call.bill({});
   send_outputs(exchange, asked.id, outputs);
 }
 
