@@ -3,10 +3,8 @@
 #include <mutex>
 
 #include "serve/error.h"
-#include "serve/keys.h"
+#include "serve/ledger_store.h"
 #include "serve/plans.h"
-#include "serve/schema.h"
-#include "serve/usage.h"
 
 namespace quern::serve {
 namespace {
@@ -34,9 +32,7 @@ struct Accounts::Impl {
   explicit Impl(const Config& config)
       : plans(checked(config).plans),
         currency(config.currency),
-        database(open_ledger(config.ledger)) {
-    check_currency(database, currency);
-  }
+        store(open_ledger_store(config.ledger, config.currency)) {}
 
   void check_credit(std::string_view plan, std::int64_t micros) const {
     const auto found = plans.find(std::string(plan));
@@ -50,13 +46,13 @@ struct Accounts::Impl {
   }
 
   std::optional<KeyFilter> filter_of(std::string_view key) {
-    return key.empty() ? std::nullopt : std::optional(find_key(database, key));
+    return key.empty() ? std::nullopt : std::optional(store->find_key(key));
   }
 
   const std::map<std::string, Plan> plans;
   const std::string currency;
   std::mutex mutex;
-  Database database;  ///< guarded by mutex
+  std::unique_ptr<LedgerStore> store;  ///< guarded by mutex
 };
 
 Accounts::Accounts(const Config& config) : impl_(std::make_unique<Impl>(config)) {}
@@ -67,38 +63,37 @@ Accounts::~Accounts() = default;
 IssuedKey Accounts::create(std::string_view name, std::string_view plan, std::int64_t credit) {
   impl_->check_credit(plan, credit);
   const std::lock_guard lock(impl_->mutex);
-  return create_key(impl_->database, name, plan, credit, now());
+  return impl_->store->create_key(name, plan, credit, now());
 }
 
 std::vector<KeyInfo> Accounts::list() const {
   const std::lock_guard lock(impl_->mutex);
-  return list_keys(impl_->database, now());
+  return impl_->store->list_keys(now());
 }
 
 void Accounts::revoke(std::string_view key) {
   const std::lock_guard lock(impl_->mutex);
-  revoke_keys(impl_->database, key, now());
+  impl_->store->revoke_keys(key, now());
 }
 
 IssuedKey Accounts::rotate(std::string_view key, std::chrono::seconds grace) {
   const std::lock_guard lock(impl_->mutex);
-  return rotate_key(impl_->database, key, grace, now());
+  return impl_->store->rotate_key(key, grace, now());
 }
 
 void Accounts::add_credit(std::string_view key, std::int64_t micros) {
   const std::lock_guard lock(impl_->mutex);
-  const KeyFilter filter = find_key(impl_->database, key);
+  const KeyFilter filter = impl_->store->find_key(key);
   require(micros > 0, "keys: credit to add is positive, not {}", format_amount(micros));
-  impl_->check_credit(plan_of(impl_->database, filter.account), micros);
-  serve::add_credit(impl_->database, filter, micros, now());
+  impl_->check_credit(impl_->store->plan_of(filter.account), micros);
+  impl_->store->add_credit(filter, micros, now());
 }
 
 Invoice Accounts::invoice(std::chrono::year_month month, std::string_view key) const {
   require(month.ok(), "usage: not a month");
   const std::lock_guard lock(impl_->mutex);
   Invoice invoice{month, impl_->currency, {}, {}};
-  invoice.lines =
-      usage_lines(impl_->database, days_of(month), impl_->filter_of(key), /*by_day=*/false);
+  invoice.lines = impl_->store->usage(days_of(month), impl_->filter_of(key), /*by_day=*/false);
   for (const UsageLine& line : invoice.lines) add_up(invoice.total, line);
   return invoice;
 }
@@ -106,7 +101,7 @@ Invoice Accounts::invoice(std::chrono::year_month month, std::string_view key) c
 std::vector<UsageLine> Accounts::daily(std::chrono::year_month month, std::string_view key) const {
   require(month.ok(), "usage: not a month");
   const std::lock_guard lock(impl_->mutex);
-  return usage_lines(impl_->database, days_of(month), impl_->filter_of(key), /*by_day=*/true);
+  return impl_->store->usage(days_of(month), impl_->filter_of(key), /*by_day=*/true);
 }
 
 }  // namespace quern::serve

@@ -6,29 +6,15 @@
 #include <optional>
 #include <string>
 
-#include "quern/serve/config.h"
+#include "serve/ledger_store.h"
 
 namespace quern::serve {
-
-/// One finished request, as it is billed. Holds nothing of prompt or answer.
-struct LedgerEntry {
-  std::string id = {};       ///< an entry with an id that is there already is none
-  std::string key = {};      ///< public id; empty: none was asked for
-  std::int64_t account = 0;  ///< 0: none
-  std::string model = {};
-  std::int64_t prompt_tokens = 0;
-  std::int64_t completion_tokens = 0;
-  std::chrono::microseconds latency{0};
-  std::string finish_reason = {};  ///< "interrupted": see OpenRequest
-  Prices prices = {};              ///< that apply
-  std::chrono::system_clock::time_point finished = {};
-};
 
 /// A promise that a change is in the ledger. Must be one that Ledger gave.
 class Ticket {
  public:
   /// Returns when the change is written, and synced where it is an entry: true, or false where an
-  /// entry's id was there before. May be called again, and from any thread. Throws: DatabaseError
+  /// entry's id was there before. May be called again, and from any thread. Throws: LedgerError
   /// for what kept the change, and all that were to be written with it, from the file; recording
   /// an entry again is safe.
   bool wait() const;
@@ -82,14 +68,11 @@ class OpenRequest {
 /// transaction, so that many requests share a sync. Entries are synced; rows of open requests
 /// survive a crash of the process, and not one of the machine.
 ///
-/// A ledger in memory keeps what entries add up to, but of the entries themselves, which only serve
-/// to know an id again, the last 250 to 500: a service without a file does not grow.
-///
 /// Safe to use from several threads at once, and beside other processes.
 class Ledger {
  public:
-  /// `path` and `memory_name` as open_ledger takes them. Throws: as open_ledger.
-  Ledger(const std::string& path, std::string currency, const std::string& memory_name);
+  /// Takes and throws what open_ledger_store does.
+  Ledger(const std::string& path, const std::string& currency, const std::string& memory_name);
   /// Writes what was recorded, then ends.
   ~Ledger();
 
@@ -105,19 +88,17 @@ class Ledger {
   /// queue. Throws: `invalid_argument` for an empty id or negative numbers.
   Ticket record(LedgerEntry entry);
 
-  /// Throws: DatabaseError where nothing could be written when that was last tried.
+  /// Throws: LedgerError where nothing could be written when that was last tried.
   void require_writable();
 
   /// Why nothing can be written at present; empty where it can. Tries to, where that was last seen
   /// more than a second ago, and takes a second at most.
   std::string failure();
 
-  struct Change;  // of its source
-
  private:
   friend class OpenRequest;
   struct Impl;
-  Ticket add(Change change);
+  Ticket add(LedgerChange change);
 
   std::unique_ptr<Impl> impl_;
 };

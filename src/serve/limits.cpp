@@ -4,8 +4,8 @@
 #include <unordered_map>
 
 #include "serve/error.h"
+#include "serve/months.h"
 #include "serve/rate_bucket.h"
-#include "serve/usage.h"
 
 namespace quern::serve {
 namespace {

@@ -8,8 +8,6 @@
 #include "serve/error.h"
 #include "serve/ledger_lock.h"
 #include "serve/plans.h"
-#include "serve/schema.h"
-#include "serve/usage.h"
 
 namespace quern::serve {
 namespace {
@@ -35,11 +33,11 @@ struct Meter::Impl {
         memory_name(next_memory_name()),
         ledger_lock(config.ledger),
         ledger(config.ledger, config.currency, memory_name),
-        database(open_ledger(config.ledger, memory_name)),
+        store(open_ledger_store(config.ledger, config.currency, memory_name)),
         limiter(clock, [this](std::int64_t account) { return load(account); }) {
     ledger.settle_open_requests();
     if (plans.empty()) return;
-    for (const std::string& plan : plans_in_use(database, clock.now())) {
+    for (const std::string& plan : store->plans_in_use(clock.now())) {
       require(
           plans.contains(plan),
           "ledger \"{}\" has keys on the plan \"{}\", which the configuration lacks; it has: {}",
@@ -49,7 +47,7 @@ struct Meter::Impl {
 
   Balance load(std::int64_t account) {
     const std::lock_guard lock(mutex);
-    return read_balance(database, account, clock.now());
+    return store->balance(account, clock.now());
   }
 
   /// Nothing for a plan that is no more.
@@ -74,7 +72,7 @@ struct Meter::Impl {
   LedgerLock ledger_lock;
   Ledger ledger;
   std::mutex mutex;
-  Database database;  ///< for reading; guarded by mutex
+  std::unique_ptr<LedgerStore> store;  ///< for reading; guarded by mutex
   Limiter limiter;
 };
 
@@ -86,7 +84,7 @@ bool Meter::asks_for_keys() const noexcept { return !impl_->plans.empty(); }
 std::optional<Caller> Meter::authenticate(std::string_view key) const {
   const TimePoint now = impl_->clock.now();
   const std::lock_guard lock(impl_->mutex);
-  return serve::authenticate(impl_->database, key, now);
+  return impl_->store->authenticate(key, now);
 }
 
 bool Meter::may_use(const Caller& caller, std::string_view model) const {
@@ -170,8 +168,7 @@ Ticket Meter::finish(Admission admission, const Outcome& outcome) {
 
 std::vector<UsageLine> Meter::daily(const Caller& caller, std::chrono::year_month month) const {
   const std::lock_guard lock(impl_->mutex);
-  return usage_lines(impl_->database, days_of(month), KeyFilter{caller.account, ""},
-                     /*by_day=*/true);
+  return impl_->store->usage(days_of(month), KeyFilter{caller.account, ""}, /*by_day=*/true);
 }
 
 Balance Meter::balance(const Caller& caller) const {

@@ -10,10 +10,8 @@
 
 #include "quern/serve/accounts.h"
 #include "serve/clock.h"
-#include "serve/keys.h"
 #include "serve/ledger.h"
 #include "serve/limits.h"
-#include "serve/usage.h"
 
 namespace quern::serve {
 
@@ -94,11 +92,11 @@ class Meter {
   Decision allow_work(const Caller& caller, const Demand& demand);
 
   /// Checks model, rate of tokens, quota and credit, and reserves. The ledger knows of a stream
-  /// when this returns. Throws: DatabaseError where it cannot be written.
+  /// when this returns. Throws: LedgerError where it cannot be written.
   Admission admit(const Caller& caller, const Demand& demand);
 
   /// Has the ledger know that so many tokens of an answer are delivered, before they are. Throws:
-  /// DatabaseError, and then they must not be.
+  /// LedgerError, and then they must not be.
   void deliver(Admission& admission, std::int64_t completion_tokens);
 
   /// Settles what was reserved and records the request. Wait for the ticket before ending the

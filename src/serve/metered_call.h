@@ -21,14 +21,14 @@ struct CallUsage {
 class MeteredCall {
  public:
   /// Admits, and adds the headers of the caller's limits to the answer. Throws: ApiError where it
-  /// is refused; DatabaseError.
+  /// is refused; LedgerError.
   MeteredCall(Exchange& exchange, const Demand& demand);
 
   int priority() const noexcept { return admission_.priority(); }
-  /// Before so many tokens of a stream are delivered. Throws: DatabaseError; they must not be then.
+  /// Before so many tokens of a stream are delivered. Throws: LedgerError; they must not be then.
   void deliver(std::int64_t completion_tokens);
   /// Returns when the request is in the ledger: before its answer ends. Once. Throws:
-  /// DatabaseError.
+  /// LedgerError.
   void bill(const CallUsage& usage);
 
  private:

@@ -79,7 +79,7 @@ const Route& find_route(const Request& request, std::string& name) {
 }
 
 ApiError as_api_error(const Error& error) {
-  if (dynamic_cast<const DatabaseError*>(&error) != nullptr) {
+  if (dynamic_cast<const LedgerError*>(&error) != nullptr) {
     return {
         503,
         "the ledger of requests is not available: try again later",

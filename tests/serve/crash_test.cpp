@@ -16,8 +16,8 @@
 #include "cli/program.h"
 #include "quern/serve/accounts.h"
 #include "serve/running_server.h"
-#include "serve/schema.h"
 #include "serve/server_process.h"
+#include "serve/sql/schema.h"
 #include "support/temporary_folder.h"
 
 namespace quern::serve {

@@ -1,4 +1,4 @@
-#include "serve/keys.h"
+#include "serve/sql/keys.h"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -8,8 +8,8 @@
 #include <set>
 
 #include "serve/fake_clock.h"
-#include "serve/schema.h"
 #include "serve/secret.h"
+#include "serve/sql/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
 

@@ -6,7 +6,7 @@
 
 #include "serve/full_disk.h"
 #include "serve/running_server.h"
-#include "serve/schema.h"
+#include "serve/sql/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
 

@@ -10,7 +10,7 @@
 
 #include "serve/fake_clock.h"
 #include "serve/full_disk.h"
-#include "serve/schema.h"
+#include "serve/sql/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
 

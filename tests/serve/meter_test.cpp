@@ -7,7 +7,7 @@
 
 #include "serve/fake_clock.h"
 #include "serve/refusal.h"
-#include "serve/schema.h"
+#include "serve/sql/schema.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
 

@@ -6,9 +6,9 @@
 
 #include "cli/program.h"
 #include "quern/serve/accounts.h"
-#include "serve/keys.h"
 #include "serve/ledger.h"
-#include "serve/schema.h"
+#include "serve/sql/keys.h"
+#include "serve/sql/schema.h"
 
 namespace quern::serve {
 namespace {

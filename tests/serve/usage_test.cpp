@@ -2,7 +2,7 @@
 
 #include "quern/serve/accounts.h"
 #include "serve/ledger.h"
-#include "serve/usage.h"
+#include "serve/sql/usage.h"
 #include "support/error_code.h"
 #include "support/temporary_folder.h"
 

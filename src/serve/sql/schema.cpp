@@ -1,4 +1,4 @@
-#include "serve/schema.h"
+#include "serve/sql/schema.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "serve/usage.h"
+#include "serve/sql/usage.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "serve/error.h"
+#include "serve/months.h"
 #include "serve/plans.h"
 
 namespace quern::serve {
@@ -48,32 +48,6 @@ UsageLine read_line(const Row& row, bool by_day) {
 using LineKey = std::tuple<std::int64_t, std::string, std::int64_t>;
 
 }  // namespace
-
-DayRange days_of(std::chrono::year_month month) noexcept {
-  const auto first_day = [](std::chrono::year_month of) {
-    return std::int64_t{std::chrono::sys_days{of / std::chrono::day{1}}.time_since_epoch().count()};
-  };
-  return {first_day(month), first_day(month + std::chrono::months{1})};
-}
-
-std::chrono::year_month month_of(TimePoint time) noexcept {
-  const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(time)};
-  return date.year() / date.month();
-}
-
-std::chrono::year_month parse_month(std::string_view text) {
-  const auto digit = [&](std::size_t i) { return text[i] - '0'; };
-  bool formed = text.size() == 7 && text[4] == '-';
-  for (std::size_t i = 0; formed && i < text.size(); ++i) {
-    formed = i == 4 || (text[i] >= '0' && text[i] <= '9');
-  }
-  if (formed) {
-    const std::chrono::year year{digit(0) * 1000 + digit(1) * 100 + digit(2) * 10 + digit(3)};
-    const std::chrono::month month{static_cast<unsigned>(digit(5) * 10 + digit(6))};
-    if (month.ok()) return year / month;
-  }
-  fail(ErrorCode::invalid_argument, "month \"{}\": expected one such as 2026-11", text);
-}
 
 std::vector<UsageLine> usage_lines(Database& database, DayRange days,
                                    const std::optional<KeyFilter>& filter, bool by_day) {

@@ -1,4 +1,4 @@
-#include "serve/keys.h"
+#include "serve/sql/keys.h"
 
 #include <algorithm>
 

@@ -6,30 +6,13 @@
 #include <string_view>
 #include <vector>
 
-#include "quern/serve/accounts.h"
-#include "serve/database.h"
+#include "serve/ledger_store.h"
+#include "serve/sql/database.h"
 
 namespace quern::serve {
 
-using TimePoint = std::chrono::system_clock::time_point;
-
 /// Milliseconds since 1970 in UTC, as the ledger holds times.
 std::int64_t to_unix_ms(TimePoint time) noexcept;
-
-/// Whose key a request came with.
-struct Caller {
-  std::string key = {};      ///< its public id; empty where no key is asked for
-  std::int64_t account = 0;  ///< also the tenant within which prefixes are shared; 0: none
-  std::string name = {};     ///< of the account
-  std::string plan = {};
-  std::int64_t credit = 0;  ///< micro-units ever granted
-};
-
-/// What the names that people use stand for.
-struct KeyFilter {
-  std::int64_t account = 0;
-  std::string key = {};  ///< empty: all keys of the account
-};
 
 /// The tables of accounts, keys and credit. Functions of their database; each change is one
 /// transaction. Errors are those of Accounts.

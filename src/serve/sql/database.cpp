@@ -1,4 +1,4 @@
-#include "serve/database.h"
+#include "serve/sql/database.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -57,9 +57,6 @@ void make_private(const std::string& path) {
 
 }  // namespace
 
-DatabaseError::DatabaseError(ErrorCode code, const std::string& name, std::string reason)
-    : Error(code, fmt::format("ledger \"{}\" {}", name, reason)), reason_(std::move(reason)) {}
-
 std::int64_t Row::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
 std::optional<std::int64_t> Row::find_integer(int column) const {
@@ -104,8 +101,8 @@ Database::Database(const std::string& name, const std::string& uri, bool in_memo
 
 void Database::fail_with(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_.get());
-  throw DatabaseError(code_of_sqlite(code), name_,
-                      fmt::format("{}: {}", doing, sqlite3_errmsg(handle_.get())));
+  throw LedgerError(code_of_sqlite(code), name_,
+                    fmt::format("{}: {}", doing, sqlite3_errmsg(handle_.get())));
 }
 
 sqlite3_stmt* Database::prepared(std::string_view sql,
@@ -166,7 +163,7 @@ std::int64_t Database::value(std::string_view sql, std::initializer_list<Paramet
     if (!first) first = row.integer(0);
   });
   if (!first) {
-    throw DatabaseError(ErrorCode::corrupt_file, name_, "lacks a row that it must have");
+    throw LedgerError(ErrorCode::corrupt_file, name_, "lacks a row that it must have");
   }
   return *first;
 }

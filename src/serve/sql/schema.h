@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-#include "serve/database.h"
+#include "serve/sql/database.h"
 
 namespace quern::serve {
 

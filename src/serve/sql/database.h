@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "quern/error.h"
+#include "serve/ledger_store.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -56,22 +56,9 @@ class Parameter {
   std::size_t size_ = 0;
 };
 
-/// What a database cannot do, or not now: not the fault of who asked.
-class DatabaseError : public Error {
- public:
-  /// `reason` is as "cannot be written: database is locked", of the ledger that has this name.
-  DatabaseError(ErrorCode code, const std::string& name, std::string reason);
-
-  /// What is wrong, without the name, which is for the host alone.
-  const std::string& reason() const noexcept { return reason_; }
-
- private:
-  std::string reason_;
-};
-
 /// A connection to an SQLite file. Not thread-safe: a connection a thread, or a lock around it.
 ///
-/// All throw DatabaseError, with the file and SQLite's own words in the message: `corrupt_file` for
+/// All throw LedgerError, with the file and SQLite's own words in the message: `corrupt_file` for
 /// a damaged file or one that is no database, `not_found` where it cannot be opened,
 /// `out_of_memory`, and `unsupported` for a disk that is full, broken, read-only, or locked for
 /// more than 5 s.

@@ -1,25 +1,12 @@
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "quern/serve/accounts.h"
-#include "serve/database.h"
-#include "serve/keys.h"
-#include "serve/limits.h"
+#include "serve/ledger_store.h"
+#include "serve/sql/database.h"
 
 namespace quern::serve {
-
-/// Days since 1970 of a month of UTC, as the ledger counts them: `first` to before `end`.
-struct DayRange {
-  std::int64_t first = 0;
-  std::int64_t end = 0;
-};
-DayRange days_of(std::chrono::year_month month) noexcept;
-std::chrono::year_month month_of(TimePoint time) noexcept;
 
 /// Usage in some days, added up by account, model and price, and where `by_day` by day: of all, or
 /// of what a filter names. In order of day, account, model and price. Sums are exact, and
