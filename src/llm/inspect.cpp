@@ -62,10 +62,10 @@ void count_tensors(const Weights& weights, ModelInfo& info) {
 
 }  // namespace
 
-ModelInfo describe(const ModelSource& source) {
+ModelInfo describe(const models::ModelSource& source) {
   ModelInfo info;
   info.architecture = source.architecture();
-  info.supported = find_architecture(info.architecture) != nullptr;
+  info.supported = models::find_architecture(info.architecture) != nullptr;
   source.gguf ? describe_gguf(*source.gguf, info) : describe_config(*source.config, info);
   if (info.kv_heads == 0) info.kv_heads = info.heads;
   if (info.head_dim == 0 && info.heads > 0) info.head_dim = info.dim / info.heads;
@@ -78,7 +78,7 @@ ModelInfo describe(const ModelSource& source) {
   return info;
 }
 
-std::optional<Tokenizer> load_tokenizer(const ModelSource& source) {
+std::optional<Tokenizer> load_tokenizer(const models::ModelSource& source) {
   if (source.gguf) {
     if (io::find_string(source.gguf->metadata, "tokenizer.ggml.model") == nullptr)
       return std::nullopt;
@@ -91,7 +91,7 @@ std::optional<Tokenizer> load_tokenizer(const ModelSource& source) {
 }
 
 ModelInfo inspect(const std::string& path) {
-  const ModelSource source = open_source(path, {});
+  const models::ModelSource source = models::open_source(path, {});
   ModelInfo info = describe(source);
   try {
     const auto tokenizer = load_tokenizer(source);

@@ -10,11 +10,16 @@
 #include <vector>
 
 #include "llm/answer.h"
-#include "llm/arch/architecture.h"
 #include "llm/sampler.h"
+#include "models/arch/architecture.h"
 #include "quern/llm.h"
 
 namespace quern::llm {
+
+using models::Batch;
+using models::Decoder;
+using models::KvPool;
+using models::KvSequence;
 
 /// What a generation needs of its model.
 struct Generator {

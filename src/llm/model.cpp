@@ -10,7 +10,7 @@ namespace {
 
 std::string known_architectures() {
   std::string names;
-  for (const Architecture& architecture : architectures()) {
+  for (const models::Architecture& architecture : models::architectures()) {
     for (const std::string_view alias : architecture.aliases)
       names += (names.empty() ? "" : ", ") + std::string(alias);
   }
@@ -61,8 +61,8 @@ Model::Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Model Model::load(const std::string& path, const LoadOptions& options) {
   require(options.context_length >= 0, "load: context_length {} is negative",
           options.context_length);
-  const ModelSource source = open_source(path, options.progress);
-  const Architecture* architecture = find_architecture(source.architecture());
+  const models::ModelSource source = models::open_source(path, options.progress);
+  const models::Architecture* architecture = models::find_architecture(source.architecture());
   if (architecture == nullptr) {
     fail(ErrorCode::unsupported, "load: \"{}\": architecture \"{}\" is not supported; known: {}",
          path, source.architecture(), known_architectures());
@@ -70,7 +70,7 @@ Model Model::load(const std::string& path, const LoadOptions& options) {
   auto impl = std::make_shared<Impl>();
   impl->info = describe(source);
   impl->decoder = architecture->load(source, options.accuracy);
-  const ModelConfig& config = impl->decoder->config();
+  const models::ModelConfig& config = impl->decoder->config();
   impl->pool = std::make_shared<KvPool>(
       config.layers,
       ops::KvLayout{.heads = config.heads,

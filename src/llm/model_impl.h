@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "llm/job.h"
-#include "llm/model_source.h"
+#include "models/source/model_source.h"
 #include "quern/llm.h"
 
 namespace quern::llm {
@@ -27,8 +27,8 @@ struct Model::Impl {
 };
 
 /// The description of a model whose files are open.
-ModelInfo describe(const ModelSource& source);
+ModelInfo describe(const models::ModelSource& source);
 /// Its tokenizer; nothing where it has none.
-std::optional<Tokenizer> load_tokenizer(const ModelSource& source);
+std::optional<Tokenizer> load_tokenizer(const models::ModelSource& source);
 
 }  // namespace quern::llm

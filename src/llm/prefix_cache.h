@@ -8,10 +8,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "llm/kv_cache.h"
+#include "models/cache/kv_cache.h"
 #include "quern/tokenizer.h"
 
 namespace quern::llm {
+
+using models::KvPool;
 
 /// Pages of keys and values kept for texts that begin alike. A page is found by all the tokens that
 /// lead to it and its own, and by the tenant they belong to. One thread at a time.

@@ -111,7 +111,7 @@ bool Scheduler::begin(Entry& entry) {
 /// Tokens of a prompt that a step takes, so that none of its parts is long.
 std::int64_t Scheduler::most_at_once(Job& job) const {
   if (options_.part_operations <= 0) return options_.step_tokens;
-  const ModelConfig& config = decoder_.config();
+  const models::ModelConfig& config = decoder_.config();
   constexpr std::int64_t kFewest = 64;
   const std::int64_t product = 2 * config.dim * config.ffn_dim;
   // What attention computes takes about twice as long as as much of a product.

@@ -1,6 +1,6 @@
-"""An LLM architecture is named only in its own file and in the table of them all.
+"""A model architecture is named only in its own file and in the table of them all.
 
-Names are those of the files of src/llm/arch/ (but of those with a header, which architectures
+Names are those of the files of src/models/arch/ (but of those with a header, which architectures
 share), and the strings with which such a file, or table.cpp, says what it is called:
 `return {"name", {"alias", ...}, load}`. src/tokenizer may use them: GGUF names types of tokenizers
 after models.
@@ -10,7 +10,7 @@ import re
 
 from project import without
 
-OWN = "src/llm/arch/"
+OWN = "src/models/arch/"
 DESCRIPTION = re.compile(r"Architecture \w+\(\) \{\s*return (\{.*?\});", re.DOTALL)
 FREE = ("src/tokenizer/", "include/quern/tokenizer.h")
 
@@ -51,18 +51,18 @@ def check(project):
 
 
 TREE = {
-    "src/llm/arch/llama.cpp": """// Llama
+    "src/models/arch/llama.cpp": """// Llama
 Architecture llama() {
   return {"llama", {"llama", "LlamaForCausalLM", "MistralForCausalLM"}, load};
 }
 f("silu");
 """,
-    "src/llm/arch/qwen2.cpp": "",
-    "src/llm/arch/table.cpp": """#include "llm/arch/architecture.h"
+    "src/models/arch/qwen2.cpp": "",
+    "src/models/arch/table.cpp": """#include "models/arch/architecture.h"
 Architecture table[] = {llama(), qwen2()};
 """,
-    "src/llm/arch/attention.h": "",
-    "src/llm/arch/attention.cpp": '#include "llm/arch/attention.h"',
+    "src/models/arch/attention.h": "",
+    "src/models/arch/attention.cpp": '#include "models/arch/attention.h"',
     "src/tokenizer/gguf.cpp": 'if (type == "llama") {}',
     "src/llm/model.cpp": 'f("llama3", "silu");  // as llama.cpp does',
 }
@@ -71,6 +71,6 @@ BROKEN = [
     ({**TREE, "src/llm/chat.cpp": '\nf("llama");\n'}, "chat.cpp:2: names the architecture llama"),
     ({**TREE, "include/quern/llm.h": "class LlamaModel;"}, "names the architecture llama"),
     ({**TREE, "src/llm/chat.cpp": 'f("mistral");'}, "names the architecture mistral"),
-    ({**TREE, "src/llm/arch/qwen2.cpp": "// like Llama"}, "qwen2.cpp:1: names the architecture"),
-    ({**TREE, "src/llm/arch/attention.h": "// for qwen2"}, "attention.h:1: names the architecture"),
+    ({**TREE, "src/models/arch/qwen2.cpp": "// like Llama"}, "qwen2.cpp:1: names the architecture"),
+    ({**TREE, "src/models/arch/attention.h": "// for qwen2"}, "attention.h:1: names the architecture"),
 ]

@@ -6,7 +6,7 @@
 
 #include "io/json.h"
 #include "io/safetensors.h"
-#include "llm/model_config.h"
+#include "models/source/model_config.h"
 #include "quern/llm.h"
 #include "quern/runtime.h"
 #include "support/error_code.h"
@@ -336,9 +336,9 @@ TEST_CASE("absurd configurations are refused") {
 }
 
 TEST_CASE("rotary scaling slows long waves and keeps short ones") {
-  auto frequencies = llm::rotary_frequencies(500000.0, 128);
+  auto frequencies = models::rotary_frequencies(500000.0, 128);
   const auto before = frequencies;
-  llm::scale_frequencies(
+  models::scale_frequencies(
       frequencies,
       {.factor = 8, .low_freq_factor = 1, .high_freq_factor = 4, .original_context = 8192});
   CHECK(frequencies.front() == before.front());

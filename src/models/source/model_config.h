@@ -7,7 +7,7 @@
 
 #include "quern/ops.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 /// What a decoder's layers and cache need to know, whatever its architecture.
 struct ModelConfig {
@@ -48,4 +48,4 @@ struct RampScaling {
 };
 void scale_frequencies(std::vector<float>& frequencies, const RampScaling& scaling);
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -1,11 +1,11 @@
-#include "llm/kv_cache.h"
+#include "models/cache/kv_cache.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "core/buffer.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 KvPool::KvPool(std::int64_t layers, const ops::KvLayout& layout)
     : layers_(layers), layout_(layout), free_(std::make_shared<FreeList>()) {}
@@ -68,4 +68,4 @@ std::vector<std::byte*> KvSequence::layer(std::int64_t index) const {
   return views;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -7,7 +7,7 @@
 #include "io/json.h"
 #include "quern/weights.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 /// A model's files, opened and not yet understood: weights and configuration of either format.
 struct ModelSource {
@@ -23,4 +23,4 @@ struct ModelSource {
 /// Throws: `not_found`, `corrupt_file`, `unsupported`.
 ModelSource open_source(const std::string& path, const LoadProgress& progress);
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -1,8 +1,8 @@
-#include "llm/arch/architecture.h"
+#include "models/arch/architecture.h"
 
 #include <algorithm>
 
-namespace quern::llm {
+namespace quern::models {
 
 Architecture llama();
 
@@ -19,4 +19,4 @@ const Architecture* find_architecture(std::string_view alias) {
   return nullptr;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -1,6 +1,6 @@
-#include "llm/arch/cached_attention.h"
+#include "models/parts/cached_attention.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 Tensor cached_attention(const Batch& batch, std::int64_t index, const Tensor& q, const Tensor& k,
                         const Tensor& v, const ops::PagedAttentionSettings& settings) {
@@ -27,4 +27,4 @@ Tensor cached_attention(const Batch& batch, std::int64_t index, const Tensor& q,
   return attended;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -1,8 +1,8 @@
 #include "core/error.h"
 #include "core/format.h"
-#include "llm/source_config.h"
+#include "models/source/source_config.h"
 
-namespace quern::llm {
+namespace quern::models {
 namespace {
 
 /// Weights that stand for others under scales of their own would be read as what they are not.
@@ -122,4 +122,4 @@ ModelConfig read_json_config(const ModelSource& source, const JsonDefaults& defa
   return config;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

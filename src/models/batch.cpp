@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "llm/arch/architecture.h"
+#include "models/arch/architecture.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 void Batch::add(KvSequence& sequence, std::span<const TokenId> ids) {
   tokens.insert(tokens.end(), ids.begin(), ids.end());
@@ -24,4 +24,4 @@ std::vector<std::int64_t> Batch::positions() const {
   return places;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -2,10 +2,10 @@
 
 #include <optional>
 
-#include "llm/model_config.h"
-#include "llm/model_source.h"
+#include "models/source/model_config.h"
+#include "models/source/model_source.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 /// What a decoder's config.json leaves out, architecture by architecture.
 struct JsonDefaults {
@@ -23,4 +23,4 @@ ModelConfig read_json_config(const ModelSource& source, const JsonDefaults& defa
 /// The same of GGUF metadata, read as llama.cpp reads it.
 ModelConfig read_gguf_config(const ModelSource& source);
 
-}  // namespace quern::llm
+}  // namespace quern::models

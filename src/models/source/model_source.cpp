@@ -1,11 +1,11 @@
-#include "llm/model_source.h"
+#include "models/source/model_source.h"
 
 #include <filesystem>
 
 #include "core/error.h"
 #include "io/gguf_metadata.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 std::string ModelSource::architecture() const {
   if (gguf) return io::get_string(gguf->metadata, "general.architecture");
@@ -28,4 +28,4 @@ ModelSource open_source(const std::string& path, const LoadProgress& progress) {
   return source;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

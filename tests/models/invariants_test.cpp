@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "llm/arch/architecture.h"
-#include "llm/kv_cache.h"
+#include "models/arch/architecture.h"
+#include "models/cache/kv_cache.h"
 #include "support/logits.h"
 #include "support/runtime_guard.h"
 #include "support/test_data.h"
@@ -14,7 +14,7 @@
 // What must hold of any decoder, whatever its weights.
 
 using namespace quern;
-using namespace quern::llm;
+using namespace quern::models;
 
 namespace {
 
@@ -59,7 +59,7 @@ struct Loaded {
   }
 };
 
-std::vector<std::string> models() {
+std::vector<std::string> model_paths() {
   std::vector<std::string> paths{"examples/models/storyteller-q8_0.gguf"};
   for (const char* name :
        {"golden/llama", "golden/mistral", "golden/gguf/q4_k_m.gguf", "golden/gguf/bf16.gguf"}) {
@@ -71,7 +71,7 @@ std::vector<std::string> models() {
 }  // namespace
 
 TEST_CASE("prefill and decode give one full forward, in whatever chunks") {
-  for (const std::string& path : models()) {
+  for (const std::string& path : model_paths()) {
     CAPTURE(path);
     const Loaded model(path);
     const std::vector<TokenId> ids = model.random_ids(143, 1);  // three pages, the last not full
@@ -87,7 +87,7 @@ TEST_CASE("prefill and decode give one full forward, in whatever chunks") {
 }
 
 TEST_CASE("a batch gives each of its sequences what it gives it alone") {
-  for (const std::string& path : models()) {
+  for (const std::string& path : model_paths()) {
     CAPTURE(path);
     const Loaded model(path);
     const std::size_t lengths[] = {1, 70, 13, 64, 3};
@@ -131,7 +131,7 @@ TEST_CASE("a sequence cut back to a prefix goes on as if it had never been longe
 
 TEST_CASE("the number of threads changes logits by rounding at most") {
   const RuntimeGuard guard;
-  for (const std::string& path : models()) {
+  for (const std::string& path : model_paths()) {
     CAPTURE(path);
     const Loaded model(path);
     const std::vector<TokenId> ids = model.random_ids(90, 6);

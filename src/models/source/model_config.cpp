@@ -1,4 +1,4 @@
-#include "llm/model_config.h"
+#include "models/source/model_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace quern::llm {
+namespace quern::models {
 namespace {
 
 void check_size(std::string_view name, std::int64_t value) {
@@ -74,4 +74,4 @@ void scale_frequencies(std::vector<float>& frequencies, const RampScaling& scali
   }
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

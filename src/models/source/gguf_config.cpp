@@ -3,9 +3,9 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "io/gguf_metadata.h"
-#include "llm/source_config.h"
+#include "models/source/source_config.h"
 
-namespace quern::llm {
+namespace quern::models {
 namespace {
 
 /// The keys of one architecture.
@@ -120,4 +120,4 @@ ModelConfig read_gguf_config(const ModelSource& source) {
   return config;
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -6,13 +6,13 @@
 #include <string_view>
 #include <vector>
 
-#include "llm/kv_cache.h"
-#include "llm/model_config.h"
-#include "llm/model_source.h"
+#include "models/cache/kv_cache.h"
+#include "models/source/model_config.h"
+#include "models/source/model_source.h"
 #include "quern/tensor.h"
 #include "quern/tokenizer.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 /// New tokens of one or more sequences, to run through a decoder at once.
 struct Batch {
@@ -66,4 +66,4 @@ std::span<const Architecture> architectures();
 /// Null where none has that alias.
 const Architecture* find_architecture(std::string_view alias);
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -4,17 +4,17 @@
 
 #include "core/error.h"
 #include "core/format.h"
-#include "llm/arch/architecture.h"
-#include "llm/arch/cached_attention.h"
-#include "llm/source_config.h"
-#include "llm/unread_weights.h"
+#include "models/arch/architecture.h"
+#include "models/parts/cached_attention.h"
+#include "models/source/source_config.h"
+#include "models/source/unread_weights.h"
 #include "ops/rotary.h"
 #include "quern/layers.h"
 
 // The Llama family (Touvron et al., 2023) and those built alike, Mistral among them: RMSNorm,
 // grouped-query attention with rotary positions, SwiGLU.
 
-namespace quern::llm {
+namespace quern::models {
 namespace {
 
 // ---- Configuration ----
@@ -217,4 +217,4 @@ Architecture llama() {
   return {"llama", {"llama", "LlamaForCausalLM", "MistralForCausalLM"}, load};
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models

@@ -5,7 +5,7 @@
 
 #include "quern/weights.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 /// Refuses tensors that a model's file has and the decoder would pass over though they change what
 /// the others mean. `read` names those that it reads, where they are there. Throws: `unsupported`.
@@ -15,4 +15,4 @@ void refuse_unread(const Weights& weights, const std::set<std::string, std::less
 /// Throws: `unsupported` where a weight holds integers, which are codes of some quantisation.
 void require_values(const Weight& weight, std::string_view name);
 
-}  // namespace quern::llm
+}  // namespace quern::models

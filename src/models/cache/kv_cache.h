@@ -7,7 +7,7 @@
 
 #include "ops/paged_attention.h"
 
-namespace quern::llm {
+namespace quern::models {
 
 /// Lends pages of keys and values, each for KvLayout::kTokens tokens in all layers, and takes them
 /// back when their last owner lets go. Thread-safe.
@@ -69,4 +69,4 @@ class KvSequence {
   std::int64_t length_ = 0;
 };
 
-}  // namespace quern::llm
+}  // namespace quern::models

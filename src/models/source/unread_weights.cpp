@@ -1,9 +1,9 @@
-#include "llm/unread_weights.h"
+#include "models/source/unread_weights.h"
 
 #include "core/error.h"
 #include "core/format.h"
 
-namespace quern::llm {
+namespace quern::models {
 namespace {
 
 using NameSet = std::set<std::string, std::less<>>;
@@ -50,4 +50,4 @@ void require_values(const Weight& weight, std::string_view name) {
        weight.type_name());
 }
 
-}  // namespace quern::llm
+}  // namespace quern::models
