@@ -144,6 +144,15 @@ dnnl::algorithm to_onednn(Eltwise function) {
   return Algorithm::undef;
 }
 
+PostOp with_parameters(PostOp step) {
+  if (step.eltwise == Eltwise::silu || step.eltwise == Eltwise::softplus) step.alpha = 1.f;
+  if (step.eltwise == Eltwise::hardswish) {
+    step.alpha = 1.f / 6.f;
+    step.beta = 0.5f;
+  }
+  return step;
+}
+
 dnnl::algorithm to_onednn(Binary operation) {
   using Algorithm = dnnl::algorithm;
   switch (operation) {

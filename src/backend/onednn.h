@@ -37,6 +37,9 @@ dnnl::memory::desc in_any_layout(const dnnl::memory::desc& desc);
 /// Images in groups of 16 channels: [batch, channels / 16, height, width, 16].
 dnnl::memory::desc in_blocks(const dnnl::memory::desc& desc);
 dnnl::algorithm to_onednn(Eltwise function);
+/// The step with the numbers that its function has in oneDNN but not in its usual definition;
+/// oneDNN 2 takes no notice of those of hardswish.
+PostOp with_parameters(PostOp step);
 dnnl::algorithm to_onednn(Binary operation);
 dnnl::algorithm to_onednn(Reduction operation);
 

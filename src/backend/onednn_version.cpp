@@ -50,19 +50,6 @@ std::optional<dnnl::primitive_desc_base> create(const Attr& attr, const Args&...
 
 #endif
 
-// The parameters that a function has in oneDNN but not in its usual definition.
-PostOp with_defaults(PostOp step) {
-  if (step.eltwise == Eltwise::silu) step.alpha = 1.f;
-  if (step.eltwise == Eltwise::softplus) step.alpha = 1.f;
-#if DNNL_VERSION_MAJOR >= 3
-  if (step.eltwise == Eltwise::hardswish) {
-    step.alpha = 1.f / 6.f;
-    step.beta = 0.5f;
-  }
-#endif
-  return step;
-}
-
 // oneDNN counts the elements between two of a window.
 dnnl::memory::dims gaps_of(const Shape& dilations) {
   dnnl::memory::dims gaps = to_onednn(dilations);
@@ -131,7 +118,7 @@ std::optional<dnnl::primitive_desc_base> layer_norm(const LayerNormDesc& desc, c
 }
 
 std::optional<dnnl::primitive_desc_base> eltwise(const EltwiseDesc& desc, const Attr& attr) {
-  const PostOp step = with_defaults(PostOp::apply(desc.function, desc.alpha, desc.beta));
+  const PostOp step = with_parameters(PostOp::apply(desc.function, desc.alpha, desc.beta));
   const auto src = to_onednn(desc.src);
   const auto dst = to_onednn(desc.dst);
 #if DNNL_VERSION_MAJOR >= 3
@@ -239,7 +226,7 @@ bool scales_results() { return true; }
 #endif
 
 void append_eltwise(dnnl::post_ops& post_ops, const PostOp& given) {
-  const PostOp step = with_defaults(given);
+  const PostOp step = with_parameters(given);
 #if DNNL_VERSION_MAJOR >= 3
   post_ops.append_eltwise(to_onednn(step.eltwise), step.alpha, step.beta);
 #else

@@ -349,7 +349,7 @@ dnnl::primitive_attr make_attr(std::span<const PostOp> steps) {
         version::append_eltwise(post_ops, step);
         break;
       case PostOp::Kind::binary:
-        post_ops.append_binary(to_onednn(step.binary), to_onednn(step.operand));
+        post_ops.append_binary(backend::to_onednn(step.binary), to_onednn(step.operand));
         break;
       case PostOp::Kind::sum:
         post_ops.append_sum();

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/activation.h"
 #include "quern/dtype.h"
 #include "quern/shape.h"
 #include "quern/tensor.h"
@@ -25,29 +26,8 @@ TensorDesc dense_desc(DType dtype, const Shape& shape);
 /// Of a tensor [batch, channels, ...] whose channels of one place lie together, without gaps.
 TensorDesc channels_last_desc(DType dtype, const Shape& shape);
 
-enum class Eltwise {
-  relu,  ///< max(x, 0) + alpha * min(x, 0)
-  elu,   ///< x > 0 ? x : alpha * (exp(x) - 1)
-  gelu_erf,
-  gelu_tanh,
-  silu,
-  sigmoid,
-  tanh,
-  exp,
-  log,
-  sqrt,
-  abs,
-  square,
-  softplus,
-  mish,
-  hardswish,
-  linear,  ///< alpha * x + beta
-  clip,    ///< min(max(x, alpha), beta)
-  pow,     ///< alpha * x^beta
-  round,   ///< to nearest even
-};
-
-enum class Binary { add, sub, mul, div, minimum, maximum };
+using Eltwise = ActivationFunction::Kind;
+using quern::Binary;
 
 enum class Reduction { sum, mean, max, min, mul };
 

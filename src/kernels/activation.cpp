@@ -66,24 +66,24 @@ HWY_INLINE FloatVec tanh_of(FloatVec x) {
   return hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.63f)), near, hn::CopySign(far, x));
 }
 
-template <Activation function>
+template <ActivationFunction::Kind function>
 HWY_INLINE FloatVec value_of(FloatVec x) {
   const Floats d;
   const FloatVec one = hn::Set(d, 1.f);
-  if constexpr (function == Activation::silu) {
+  if constexpr (function == ActivationFunction::Kind::silu) {
     return gated(x, one);
-  } else if constexpr (function == Activation::sigmoid) {
+  } else if constexpr (function == ActivationFunction::Kind::sigmoid) {
     return hn::Div(one, hn::Add(one, exponential(hn::Neg(x))));
-  } else if constexpr (function == Activation::tanh) {
+  } else if constexpr (function == ActivationFunction::Kind::tanh) {
     return tanh_of(x);
-  } else if constexpr (function == Activation::gelu_erf) {
+  } else if constexpr (function == ActivationFunction::Kind::gelu_erf) {
     return gelu_erf(x);
-  } else if constexpr (function == Activation::gelu_tanh) {
+  } else if constexpr (function == ActivationFunction::Kind::gelu_tanh) {
     constexpr float kSlope = 1.59576912f;  // sqrt(8 / pi)
     const FloatVec cubic = hn::Set(d, kSlope * 0.044715f);
     return gated(x, hn::MulAdd(hn::Mul(x, x), cubic, hn::Set(d, kSlope)));
   } else {
-    static_assert(function == Activation::mish);
+    static_assert(function == ActivationFunction::Kind::mish);
     // tanh(log(1 + e)) = n / (n + 2), n = e * (e + 2); 1 from 20 on.
     const FloatVec two = hn::Set(d, 2.f);
     const FloatVec e = exponential(hn::Min(x, hn::Set(d, 20.f)));
@@ -92,7 +92,7 @@ HWY_INLINE FloatVec value_of(FloatVec x) {
   }
 }
 
-template <Activation function>
+template <ActivationFunction::Kind function>
 void activate_range(const float* src, const float* addend, std::int64_t count, float* dst) {
   for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
     FloatVec y = value_of<function>(load(mask, src + i));
@@ -101,27 +101,29 @@ void activate_range(const float* src, const float* addend, std::int64_t count, f
   });
 }
 
-void activate_by(Activation function, const float* src, const float* addend, std::int64_t count,
-                 float* dst) {
+void activate_by(ActivationFunction::Kind function, const float* src, const float* addend,
+                 std::int64_t count, float* dst) {
   switch (function) {
-    case Activation::gelu_erf:
-      return activate_range<Activation::gelu_erf>(src, addend, count, dst);
-    case Activation::gelu_tanh:
-      return activate_range<Activation::gelu_tanh>(src, addend, count, dst);
-    case Activation::mish:
-      return activate_range<Activation::mish>(src, addend, count, dst);
-    case Activation::sigmoid:
-      return activate_range<Activation::sigmoid>(src, addend, count, dst);
-    case Activation::silu:
-      return activate_range<Activation::silu>(src, addend, count, dst);
-    case Activation::tanh:
-      return activate_range<Activation::tanh>(src, addend, count, dst);
+    case ActivationFunction::Kind::gelu_erf:
+      return activate_range<ActivationFunction::Kind::gelu_erf>(src, addend, count, dst);
+    case ActivationFunction::Kind::gelu_tanh:
+      return activate_range<ActivationFunction::Kind::gelu_tanh>(src, addend, count, dst);
+    case ActivationFunction::Kind::mish:
+      return activate_range<ActivationFunction::Kind::mish>(src, addend, count, dst);
+    case ActivationFunction::Kind::sigmoid:
+      return activate_range<ActivationFunction::Kind::sigmoid>(src, addend, count, dst);
+    case ActivationFunction::Kind::silu:
+      return activate_range<ActivationFunction::Kind::silu>(src, addend, count, dst);
+    case ActivationFunction::Kind::tanh:
+      return activate_range<ActivationFunction::Kind::tanh>(src, addend, count, dst);
+    default:
+      return;
   }
 }
 
 void silu_mul_range(const float* gate, const float* up, std::int64_t count, float* dst) {
   for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
-    const FloatVec silu = value_of<Activation::silu>(load(mask, gate + i));
+    const FloatVec silu = value_of<ActivationFunction::Kind::silu>(load(mask, gate + i));
     store(hn::Mul(silu, load(mask, up + i)), mask, dst + i);
   });
 }
@@ -145,8 +147,21 @@ void widen(const BFloat16* src, std::int64_t count, float* dst) {
 
 }  // namespace
 
-void activate(Activation function, const float* src, const float* addend, std::int64_t count,
-              float* dst) {
+bool is_fast_at(ActivationFunction::Kind function) {
+  switch (function) {
+    case ActivationFunction::Kind::gelu_erf:
+    case ActivationFunction::Kind::gelu_tanh:
+    case ActivationFunction::Kind::mish:
+    case ActivationFunction::Kind::sigmoid:
+    case ActivationFunction::Kind::silu:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void activate(ActivationFunction::Kind function, const float* src, const float* addend,
+              std::int64_t count, float* dst) {
   settle_targets();
   parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(activate_by)
@@ -154,8 +169,8 @@ void activate(Activation function, const float* src, const float* addend, std::i
   });
 }
 
-void activate(Activation function, const BFloat16* src, const BFloat16* addend, std::int64_t count,
-              BFloat16* dst) {
+void activate(ActivationFunction::Kind function, const BFloat16* src, const BFloat16* addend,
+              std::int64_t count, BFloat16* dst) {
   constexpr std::int64_t kPiece = 1024;  // stays in the first cache
   settle_targets();
   parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -25,4 +25,11 @@ const Tensor* Graph::constant(ValueId id) const {
   return found && found->is_tensor() ? &found->tensor() : nullptr;
 }
 
+std::optional<double> scalar_constant(const Graph& graph, ValueId id) {
+  const Tensor* constant = graph.constant(id);
+  if (constant == nullptr || constant->numel() != 1 || constant->dtype() == DType::string)
+    return std::nullopt;
+  return constant->cast(DType::f64).item<double>();
+}
+
 }  // namespace quern::onnx

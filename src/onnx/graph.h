@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/onnx_proto.h"
+#include "ops/step.h"
 #include "quern/onnx.h"
 
 namespace quern::onnx {
@@ -22,7 +23,7 @@ inline constexpr ValueId kAbsent = -1;
 using Attribute =
     std::variant<std::monostate, float, std::int64_t, std::string, Tensor, std::vector<float>,
                  std::vector<std::int64_t>, std::vector<std::string>, std::vector<Tensor>,
-                 std::shared_ptr<const Graph>, io::onnx::TypeProto>;
+                 std::shared_ptr<const Graph>, io::onnx::TypeProto, std::vector<ops::Step>>;
 
 /// The attributes of a node by name. Each getter throws `corrupt_file` where the attribute has
 /// another type, or, without a default, where it is missing.
@@ -34,8 +35,8 @@ class Attributes {
   }
   void erase(std::string_view name);
 
-  /// T is float, int64_t, string, Tensor, a vector of one of these, shared_ptr<const Graph> or
-  /// TypeProto.
+  /// T is float, int64_t, string, Tensor, a vector of one of these, shared_ptr<const Graph>,
+  /// TypeProto, or of what passes fuse vector<Step>.
   template <class T>
   const T& get(std::string_view name) const {
     const Attribute& value = find_or_fail(name);
@@ -129,5 +130,8 @@ struct Graph {
   /// The tensor of a value that is constant; null where it is absent, not constant or no tensor.
   const Tensor* constant(ValueId id) const;
 };
+
+/// The number that a constant of one element is; nothing for others.
+std::optional<double> scalar_constant(const Graph& graph, ValueId id);
 
 }  // namespace quern::onnx

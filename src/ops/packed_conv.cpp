@@ -78,7 +78,7 @@ std::optional<Tensor> addend_of(const ConvArgs& args, const std::optional<StepTa
 /// a sum before all other post-ops only.
 bool sums_dst(const ConvArgs& args, DType dtype) {
   const std::span<const Step> steps = post_ops_of(args);
-  if (steps.empty() || steps.front().kind != Step::Kind::add) return false;
+  if (steps.empty() || steps.front() != Binary::add) return false;
   const Tensor& operand = args.operands.front();
   return args.dst.dtype() == dtype && is_channels_last(args.dst) &&
          operand.raw() == args.dst.raw() && operand.dtype() == dtype &&
@@ -207,9 +207,7 @@ bool suits_winograd(const ConvArgs& args) {
   const std::span<const Step> steps = post_ops_of(args);
   const Shape& weight = args.conv.weight->shape();
   const auto is_one = [](std::int64_t value) { return value == 1; };
-  const auto is_relu = [](const Step& step) {
-    return step.kind == Step::Kind::relu && step.alpha == 0.f;
-  };
+  const auto is_relu = [](const Step& step) { return step == ActivationFunction::Kind::relu; };
   if (args.src.dtype() != DType::f32 || spec.runs_once || spec.transposed ||
       spec.options.groups != 1 || weight.rank() != 4 || weight[2] != 3 || weight[3] != 3 ||
       weight[0] % 16 != 0 || weight[1] % 16 != 0 || std::min(weight[0], weight[1]) < kChannels ||

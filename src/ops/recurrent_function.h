@@ -60,9 +60,9 @@ class RecurrentFunctions {
     if constexpr (std::is_same_v<T, float>) {
       using Kind = RecurrentFunction::Kind;
       if (function.kind == Kind::sigmoid)
-        return kernels::activate(kernels::Activation::sigmoid, values, nullptr, count, values);
+        return kernels::activate(ActivationFunction::Kind::sigmoid, values, nullptr, count, values);
       if (function.kind == Kind::tanh)
-        return kernels::activate(kernels::Activation::tanh, values, nullptr, count, values);
+        return kernels::activate(ActivationFunction::Kind::tanh, values, nullptr, count, values);
     }
     for (std::int64_t i = 0; i < count; ++i) values[i] = evaluate(function, values[i]);
   }

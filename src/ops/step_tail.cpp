@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <span>
 
-#include "ops/eltwise.h"
-#include "ops/step_post_op.h"
+#include "kernels/activation.h"
 
 namespace quern::ops {
 
 namespace {
 
 template <class T>
-void activate(kernels::Activation function, Tensor dst, const std::optional<Tensor>& addend) {
+void activate(ActivationFunction::Kind function, Tensor dst, const std::optional<Tensor>& addend) {
   T* data = static_cast<T*>(dst.mutable_raw());
   const T* added = addend ? static_cast<const T*>(addend->raw()) : nullptr;
   kernels::activate(function, data, added, dst.numel(), data);
@@ -33,11 +32,12 @@ bool keep_non_finite(const std::vector<Step>& steps) {
 }
 
 std::optional<StepTail> step_tail(const std::vector<Step>& steps) {
-  const bool adds = !steps.empty() && steps.back().kind == Step::Kind::add;
+  const bool adds = !steps.empty() && steps.back() == Binary::add;
   const std::size_t count = steps.size() - (adds ? 1 : 0);
   if (count == 0 || steps[count - 1].has_operand()) return std::nullopt;
-  const auto function = activation_kernel(to_post_op(steps[count - 1]).eltwise);
-  return function ? std::optional(StepTail{count - 1, *function, adds}) : std::nullopt;
+  const ActivationFunction::Kind function = steps[count - 1].function().kind;
+  return kernels::is_fast_at(function) ? std::optional(StepTail{count - 1, function, adds})
+                                       : std::nullopt;
 }
 
 }  // namespace quern::ops

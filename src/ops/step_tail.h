@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/activation.h"
+#include "core/activation.h"
 #include "ops/step.h"
 #include "quern/tensor.h"
 
@@ -15,7 +15,7 @@ namespace quern::ops {
 /// it.
 struct StepTail {
   std::size_t begin;  ///< the steps before it are post-ops
-  kernels::Activation function;
+  ActivationFunction::Kind function;
   bool adds;  ///< the last of the operands
 
   /// dst = function(dst) + addend, both f32 or bf16 and lying alike without gaps.

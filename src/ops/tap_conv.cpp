@@ -103,7 +103,7 @@ const std::vector<PackedConv>& TapConv::of(const ConstantWeight& constant) {
   for (std::int64_t row = 0; row < weight.dim(2); ++row) {
     for (std::int64_t column = 0; column < weight.dim(3); ++column) {
       const Tensor tap = weight.slice(2, row, row + 1).slice(3, column, column + 1);
-      taps_.push_back(PackedConv({.weight = tap, .steps = {{Step::Kind::add}}}));
+      taps_.push_back(PackedConv({.weight = tap, .steps = {Binary::add}}));
     }
   }
   return taps_;

@@ -13,31 +13,33 @@
 namespace quern::kernels {
 namespace {
 
-double plain(Activation function, double x) {
+double plain(ActivationFunction::Kind function, double x) {
   constexpr double kSlope = 1.5957691216057308;  // sqrt(8 / pi)
   switch (function) {
-    case Activation::gelu_erf:
+    case ActivationFunction::Kind::gelu_erf:
       return x / 2 * std::erfc(-x / std::numbers::sqrt2);
-    case Activation::gelu_tanh:
+    case ActivationFunction::Kind::gelu_tanh:
       return x / (1 + std::exp(-kSlope * (x + 0.044715 * x * x * x)));
-    case Activation::mish:
+    case ActivationFunction::Kind::mish:
       return x * std::tanh(std::log1p(std::exp(x)));
-    case Activation::sigmoid:
+    case ActivationFunction::Kind::sigmoid:
       return 1 / (1 + std::exp(-x));
-    case Activation::silu:
+    case ActivationFunction::Kind::silu:
       return x / (1 + std::exp(-x));
-    case Activation::tanh:
+    case ActivationFunction::Kind::tanh:
       return std::tanh(x);
+    default:
+      return 0;
   }
-  return 0;
 }
 
-constexpr Activation kActivations[] = {Activation::gelu_erf, Activation::gelu_tanh,
-                                       Activation::mish,     Activation::sigmoid,
-                                       Activation::silu,     Activation::tanh};
+constexpr ActivationFunction::Kind kActivations[] = {
+    ActivationFunction::Kind::gelu_erf, ActivationFunction::Kind::gelu_tanh,
+    ActivationFunction::Kind::mish,     ActivationFunction::Kind::sigmoid,
+    ActivationFunction::Kind::silu,     ActivationFunction::Kind::tanh};
 
 TEST_CASE("activations are those of f64, at every size") {
-  for (const Activation function : kActivations) {
+  for (const ActivationFunction::Kind function : kActivations) {
     CAPTURE(static_cast<int>(function));
     for (const std::int64_t size : {1, 15, 16, 17, 1000, 40001}) {
       CAPTURE(size);
@@ -68,7 +70,7 @@ TEST_CASE("activations are those of f64, at every size") {
 }
 
 TEST_CASE("activations of bf16 are those of f32, rounded") {
-  for (const Activation function : kActivations) {
+  for (const ActivationFunction::Kind function : kActivations) {
     CAPTURE(static_cast<int>(function));
     for (const std::int64_t size : {1, 17, 1023, 1025, 40001}) {
       CAPTURE(size);
@@ -97,10 +99,11 @@ TEST_CASE("activations of what is far from 0, and of none") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> src{-1e30f, -200.f, -88.f, 88.f, 200.f, 1e30f, kInfinity, kNaN};
-  for (const Activation function : kActivations) {
+  for (const ActivationFunction::Kind function : kActivations) {
     CAPTURE(static_cast<int>(function));
-    const bool is_bounded = function == Activation::sigmoid || function == Activation::tanh;
-    const float least = function == Activation::tanh ? -1.f : 0.f;
+    const bool is_bounded =
+        function == ActivationFunction::Kind::sigmoid || function == ActivationFunction::Kind::tanh;
+    const float least = function == ActivationFunction::Kind::tanh ? -1.f : 0.f;
     on_each_target([&] {
       std::vector<float> got = src;
       activate(function, got.data(), nullptr, static_cast<std::int64_t>(got.size()), got.data());

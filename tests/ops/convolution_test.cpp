@@ -73,8 +73,8 @@ TEST_CASE("a packed convolution applies its steps in order, whatever the layouts
     const Tensor expected =
         steps_in_f64(ops::conv(x.cast(DType::f64), weight.cast(DType::f64), {}, options), steps);
     ops::ConvSpec spec{.weight = weight, .options = options};
-    using Kind = ops::Step::Kind;
-    spec.steps = {{Kind::mul}, {Kind::clip, -0.5f, 0.75f}, {Kind::add}, {Kind::relu}};
+    using Kind = ActivationFunction::Kind;
+    spec.steps = {Binary::mul, {Kind::clip, -0.5f, 0.75f}, Binary::add, Kind::relu};
     const ops::PackedConv conv(spec);
     for (const ops::Layout from : {ops::Layout::contiguous, ops::Layout::channels_last}) {
       for (const ops::Layout to : {ops::Layout::contiguous, ops::Layout::channels_last}) {
@@ -101,7 +101,7 @@ TEST_CASE("3x3 convolutions of many channels are as exact by every implementatio
         ops::conv(x.cast(DType::f64), weight.cast(DType::f64), bias.cast(DType::f64), options);
     for (const bool relu : {false, true}) {
       ops::ConvSpec spec{.weight = weight, .bias = bias, .options = options};
-      if (relu) spec.steps = {{ops::Step::Kind::relu}};
+      if (relu) spec.steps = {ActivationFunction::Kind::relu};
       const ops::PackedConv conv(spec);
       spec.runs_once = true;
       const ops::PackedConv once(spec);
@@ -126,7 +126,7 @@ TEST_CASE("3x3 convolutions of many channels are as exact by every implementatio
 }
 
 TEST_CASE("a packed convolution adds what lies where its result goes") {
-  using Kind = ops::Step::Kind;
+  using Kind = ActivationFunction::Kind;
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
     for (const Shape& kernel : {Shape{13, 16, 1, 1}, Shape{13, 16, 3, 3}}) {
       CAPTURE(to_string(dtype));
@@ -138,8 +138,8 @@ TEST_CASE("a packed convolution adds what lies where its result goes") {
       ops::ConvSpec spec{.weight = hashed_tensor(2, kernel, dtype),
                          .options = {.pads_begin = {pad, pad}, .pads_end = {pad, pad}}};
       for (const bool first : {true, false}) {
-        spec.steps = {
-            {first ? Kind::add : Kind::relu}, {first ? Kind::relu : Kind::add}, {Kind::mul}};
+        spec.steps = {Binary::add, Kind::relu, Binary::mul};
+        if (!first) std::swap(spec.steps[0], spec.steps[1]);
         const ops::PackedConv conv(spec);
         for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
           const std::vector<Tensor> apart{residual, other};
@@ -161,7 +161,7 @@ TEST_CASE("a packed convolution adds what lies where its result goes") {
 }
 
 TEST_CASE("a filter of one place may leave places out") {
-  using Kind = ops::Step::Kind;
+  using Kind = ActivationFunction::Kind;
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
     const Tensor x = hashed_tensor(1, {2, 16, 9, 7}, dtype);
     const Tensor weight = hashed_tensor(2, {13, 8, 1, 1}, dtype);
@@ -172,7 +172,7 @@ TEST_CASE("a filter of one place may leave places out") {
         ops::conv(x.cast(DType::f64), both.cast(DType::f64), {}, options),
         std::vector<Step>{with(backend::Binary::add, residual), apply(backend::Eltwise::relu)});
     ops::ConvSpec spec{.weight = both, .options = options};
-    spec.steps = {{Kind::add}, {Kind::relu}};
+    spec.steps = {Binary::add, Kind::relu};
     const ops::PackedConv conv(spec);
     for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
       const Tensor result = conv(ops::in_layout(x, dtype, layout), layout, std::vector{residual});

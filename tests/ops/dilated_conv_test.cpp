@@ -10,7 +10,7 @@ using namespace quern;
 
 namespace {
 
-using Kind = ops::Step::Kind;
+using Kind = ActivationFunction::Kind;
 
 /// A convolution followed by an addition and relu, by every implementation, against f64.
 void check_convolution(const Shape& src, const Shape& weight_shape,
@@ -25,7 +25,7 @@ void check_convolution(const Shape& src, const Shape& weight_shape,
   const Tensor other = hashed_tensor(4, plain.shape(), DType::f32);
   const Tensor expected = ops::relu(ops::add(plain, other.cast(DType::f64))).cast(DType::f32);
   const ops::PackedConv conv(
-      {.weight = weight, .bias = bias, .options = options, .steps = {{Kind::add}, {Kind::relu}}});
+      {.weight = weight, .bias = bias, .options = options, .steps = {Binary::add, Kind::relu}});
   const std::int64_t terms = weight.numel() / weight_shape[0];
   for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
     const Tensor source = ops::in_layout(x, DType::f32, layout);

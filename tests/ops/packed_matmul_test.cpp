@@ -10,7 +10,7 @@
 using namespace quern;
 
 TEST_CASE("a packed product gives few rows and many the same, whichever came first") {
-  using Kind = ops::Step::Kind;
+  using Kind = ActivationFunction::Kind;
   constexpr std::int64_t kIn = 67;
   constexpr std::int64_t kOut = 131;
   const Tensor bias = hashed_tensor(2, {kOut});
@@ -18,9 +18,9 @@ TEST_CASE("a packed product gives few rows and many the same, whichever came fir
     const Tensor weight =
         transposed ? hashed_tensor(1, {kOut, kIn}).transpose(0, 1) : hashed_tensor(1, {kIn, kOut});
     for (const bool few_first : {false, true}) {
-      const ops::PackedMatMul product({.weight = weight, .steps = {{Kind::silu}, {Kind::add}}});
+      const ops::PackedMatMul product({.weight = weight, .steps = {Kind::silu, Binary::add}});
       const ops::PackedMatMul with_bias(
-          {.weight = weight, .bias = bias, .steps = {{Kind::relu}, {Kind::mul}}});
+          {.weight = weight, .bias = bias, .steps = {Kind::relu, Binary::mul}});
       std::vector<std::int64_t> sizes{1, 2, 3, 4, 5, 40};
       if (!few_first) sizes = {40, 1, 4, 5, 3, 2};
       for (const std::int64_t rows : sizes) {

@@ -16,7 +16,7 @@
 namespace quern {
 namespace {
 
-using Kind = ops::Step::Kind;
+using Kind = ActivationFunction::Kind;
 
 /// silu(x * scale) + addend, in f64.
 Tensor tailed(const Tensor& x, const Tensor& scale, const Tensor& addend) {
@@ -24,7 +24,7 @@ Tensor tailed(const Tensor& x, const Tensor& scale, const Tensor& addend) {
   return ops::add(ops::silu(scaled), addend.cast(DType::f64));
 }
 
-const std::vector<ops::Step> kTailed{{Kind::mul}, {Kind::silu}, {Kind::add}};
+const std::vector<ops::Step> kTailed{Binary::mul, Kind::silu, Binary::add};
 
 }  // namespace
 
@@ -34,11 +34,11 @@ TEST_CASE("the tail of steps is a function that takes an exponential, and a sum 
     return tail ? static_cast<int>(tail->begin) + (tail->adds ? 10 : 0) : -1;
   };
   CHECK(begin({}) == -1);
-  CHECK(begin({{Kind::add}}) == -1);
-  CHECK(begin({{Kind::relu}, {Kind::add}}) == -1);
-  CHECK(begin({{Kind::silu}, {Kind::mul}}) == -1);
-  CHECK(begin({{Kind::silu}}) == 0);
-  CHECK(begin({{Kind::add}, {Kind::gelu_erf}}) == 1);
+  CHECK(begin({Binary::add}) == -1);
+  CHECK(begin({Kind::relu, Binary::add}) == -1);
+  CHECK(begin({Kind::silu, Binary::mul}) == -1);
+  CHECK(begin({Kind::silu}) == 0);
+  CHECK(begin({Binary::add, Kind::gelu_erf}) == 1);
   CHECK(begin(kTailed) == 11);
 }
 

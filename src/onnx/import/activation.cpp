@@ -1,10 +1,91 @@
+#include <cmath>
+#include <limits>
+
 #include "onnx/import/functions.h"
+#include "ops/activate.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {
 namespace {
 
-using ops::GeluForm;
+using Kind = ActivationFunction::Kind;
+using MaybeActivation = std::optional<ActivationFunction>;
+
+// ---- What operators are, where that is an activation function ----
+
+template <Kind kind>
+MaybeActivation plain(const Node&, const Graph&) {
+  return ActivationFunction{kind};
+}
+
+MaybeActivation leaky_relu_of(const Node& node, const Graph&) {
+  return ActivationFunction{Kind::relu, node.attributes.get("alpha", 0.01f)};
+}
+
+MaybeActivation elu_of(const Node& node, const Graph&) {
+  return ActivationFunction{Kind::elu, node.attributes.get("alpha", 1.f)};
+}
+
+MaybeActivation gelu_of(const Node& node, const Graph&) {
+  const std::string form = node.attributes.get("approximate", "none");
+  if (form != "none" && form != "tanh") return std::nullopt;
+  return ActivationFunction{form == "tanh" ? Kind::gelu_tanh : Kind::gelu_erf};
+}
+
+/// Between constants, or the attributes of older opsets.
+MaybeActivation clip_of(const Node& node, const Graph& graph) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto bound = [&](std::size_t index, const char* name, double fallback) {
+    if (node.opset < 11) {
+      const auto given = node.attributes.find<float>(name);
+      return std::optional<double>(given ? *given : fallback);
+    }
+    return node.has_input(index) ? scalar_constant(graph, node.input(index)) : fallback;
+  };
+  const auto low = bound(1, "min", -kInfinity);
+  const auto high = bound(2, "max", kInfinity);
+  if (!low || !high || !(*low <= *high)) return std::nullopt;
+  return ActivationFunction{Kind::clip, static_cast<float>(*low), static_cast<float>(*high)};
+}
+
+/// x * hard_sigmoid(x) with the slopes that have a name.
+MaybeActivation gated_by_hard_sigmoid(const Node& node, const Graph&) {
+  const bool fits = std::abs(node.attributes.get("alpha", 0.2f) - 1.f / 6) < 1e-7f &&
+                    node.attributes.get("beta", 0.5f) == 0.5f;
+  return fits ? MaybeActivation(ActivationFunction{Kind::hardswish}) : std::nullopt;
+}
+
+// ---- Importers ----
+
+/// Of an operator that always is one.
+KernelPtr activation(const Node& node, const ImportContext& context) {
+  const auto function = activation_of(node, context.graph);
+  if (!function) fail(ErrorCode::internal, "{} is no activation", node.op_type);
+  return make_kernel(
+      [function = *function](const Inputs& in) { return ops::activate(function, in[0]); });
+}
+
+KernelPtr gelu(const Node& node, const ImportContext& context) {
+  const std::string form = node.attributes.get("approximate", "none");
+  if (form != "none" && form != "tanh")
+    fail(ErrorCode::corrupt_file, "Gelu: approximate is \"{}\"; known: none, tanh", form);
+  return activation(node, context);
+}
+
+KernelPtr clip_by_attributes(const Node& node, const ImportContext&) {
+  const auto low = node.attributes.find<float>("min");
+  const auto high = node.attributes.find<float>("max");
+  return make_kernel([low, high](const Inputs& in) {
+    const auto limit = [&](std::optional<float> value) {
+      return value ? std::optional(Tensor::full({}, *value, in[0].dtype())) : std::nullopt;
+    };
+    return ops::clip(in[0], limit(low), limit(high));
+  });
+}
+
+KernelPtr clip(const Node&, const ImportContext&) {
+  return make_kernel([](const Inputs& in) { return ops::clip(in[0], in.find(1), in.find(2)); });
+}
 
 /// A function with one number, which attribute `alpha` gives.
 template <Tensor (*function)(const Tensor&, float)>
@@ -14,10 +95,6 @@ KernelPtr with_alpha(const Node& node, float preset) {
 }
 
 KernelPtr celu(const Node& node, const ImportContext&) { return with_alpha<ops::celu>(node, 1.f); }
-KernelPtr elu(const Node& node, const ImportContext&) { return with_alpha<ops::elu>(node, 1.f); }
-KernelPtr leaky_relu(const Node& node, const ImportContext&) {
-  return with_alpha<ops::leaky_relu>(node, 0.01f);
-}
 KernelPtr swish(const Node& node, const ImportContext&) {
   return with_alpha<ops::swish>(node, 1.f);
 }
@@ -43,14 +120,6 @@ KernelPtr shrink(const Node& node, const ImportContext&) {
   return make_kernel([=](const Inputs& in) { return ops::shrink(in[0], lambda, bias); });
 }
 
-KernelPtr gelu(const Node& node, const ImportContext&) {
-  const std::string form = node.attributes.get("approximate", "none");
-  if (form != "none" && form != "tanh")
-    fail(ErrorCode::corrupt_file, "Gelu: approximate is \"{}\"; known: none, tanh", form);
-  const GeluForm wanted = form == "tanh" ? GeluForm::tanh : GeluForm::erf;
-  return make_kernel([wanted](const Inputs& in) { return ops::gelu(in[0], wanted); });
-}
-
 template <Tensor (*function)(const Tensor&, int)>
 KernelPtr along_axis(const Node& node, const ImportContext&) {
   const int axis = static_cast<int>(node.attributes.get("axis", std::int64_t{-1}));
@@ -74,31 +143,98 @@ KernelPtr from_axis(const Node& node, const ImportContext&) {
 
 constexpr Operator kActivationOperators[] = {
     {"Celu", 12, celu, kSame},
-    {"Elu", 1, elu, kSame},
-    {"Gelu", 20, gelu, kSame},
-    {"HardSigmoid", 1, hard_sigmoid, kSame},
-    {"HardSwish", 14, unary<ops::hardswish>, kSame},
+    {.op_type = "Clip",
+     .since = 1,
+     .import = clip_by_attributes,
+     .shapes = kSame,
+     .activation = clip_of},
+    {.op_type = "Clip", .since = 11, .import = clip, .shapes = kSame, .activation = clip_of},
+    {.op_type = "Elu", .since = 1, .import = activation, .shapes = kSame, .activation = elu_of},
+    {.op_type = "Gelu",
+     .since = 1,
+     .import = gelu,
+     .shapes = kSame,
+     .domain = kMicrosoft,
+     .activation = gelu_of},
+    {.op_type = "Gelu", .since = 20, .import = gelu, .shapes = kSame, .activation = gelu_of},
+    {.op_type = "HardSigmoid",
+     .since = 1,
+     .import = hard_sigmoid,
+     .shapes = kSame,
+     .gated = gated_by_hard_sigmoid},
+    {.op_type = "HardSwish",
+     .since = 14,
+     .import = activation,
+     .shapes = kSame,
+     .activation = plain<Kind::hardswish>},
     {"Hardmax", 1, from_axis<ops::hardmax>, kSame},
     {"Hardmax", 13, along_axis<ops::hardmax>, kSame},
-    {"LeakyRelu", 1, leaky_relu, kSame},
+    {.op_type = "LeakyRelu",
+     .since = 1,
+     .import = activation,
+     .shapes = kSame,
+     .activation = leaky_relu_of},
     {"LogSoftmax", 1, from_axis<ops::log_softmax>, kSame},
     {"LogSoftmax", 13, along_axis<ops::log_softmax>, kSame},
-    {"Mish", 18, unary<ops::mish>, kSame},
+    {.op_type = "Mish",
+     .since = 18,
+     .import = activation,
+     .shapes = kSame,
+     .activation = plain<Kind::mish>},
     {"PRelu", 1, binary<ops::prelu>, kSame},
-    {"Relu", 1, unary<ops::relu>, kSame},
+    {.op_type = "Relu",
+     .since = 1,
+     .import = activation,
+     .shapes = kSame,
+     .activation = plain<Kind::relu>},
     {"Selu", 1, selu, kSame},
     {"Shrink", 9, shrink, kSame},
-    {"Sigmoid", 1, unary<ops::sigmoid>, kSame},
+    {.op_type = "Sigmoid",
+     .since = 1,
+     .import = activation,
+     .shapes = kSame,
+     .activation = plain<Kind::sigmoid>,
+     .gated = plain<Kind::silu>},
+    {.op_type = "Silu",
+     .since = 1,
+     .import = activation,
+     .shapes = kSame,
+     .domain = kQuern,
+     .activation = plain<Kind::silu>},
     {"Softmax", 1, from_axis<ops::softmax>, kSame},
     {"Softmax", 13, along_axis<ops::softmax>, kSame},
     {"Softplus", 1, unary<ops::softplus>, kSame},
     {"Softsign", 1, unary<ops::softsign>, kSame},
     {"Swish", 24, swish, kSame},
-    {"Tanh", 1, unary<ops::tanh>, kSame},
+    {.op_type = "Tanh",
+     .since = 1,
+     .import = activation,
+     .shapes = kSame,
+     .activation = plain<Kind::tanh>},
     {"ThresholdedRelu", 1, thresholded_relu, kSame},
 };
 
 }  // namespace
+
+void set_activation(Node& node, const ActivationFunction& function) {
+  switch (function.kind) {
+    case Kind::silu:
+      return set_operator(node, kQuern, "Silu", 1);
+    case Kind::hardswish:
+      return set_operator(node, {}, "HardSwish", 14);
+    case Kind::relu:
+      node.attributes.set("alpha", function.alpha);
+      return set_operator(node, {}, "LeakyRelu", 16);
+    case Kind::gelu_erf:
+      return set_operator(node, {}, "Gelu", 20);
+    case Kind::gelu_tanh:
+      node.attributes.set("approximate", std::string("tanh"));
+      return set_operator(node, {}, "Gelu", 20);
+    default:
+      fail(ErrorCode::internal, "no operator is known to be activation {}",
+           static_cast<int>(function.kind));
+  }
+}
 
 OperatorTable activation_operators() { return kActivationOperators; }
 

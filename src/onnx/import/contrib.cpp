@@ -20,10 +20,6 @@ KernelPtr fast_gelu(const Node&, const ImportContext&) {
   });
 }
 
-KernelPtr erf_gelu(const Node&, const ImportContext&) {
-  return make_kernel([](const Inputs& in) { return ops::gelu(in[0]); });
-}
-
 KernelPtr quick_gelu(const Node& node, const ImportContext&) {
   const float alpha = node.attributes.get("alpha", 1.702f);
   return make_kernel([alpha](const Inputs& in) {
@@ -411,7 +407,6 @@ constexpr Operator kContribOperators[] = {
     {"EmbedLayerNormalization", 1, embed_layer_normalization, kSame, kPure, kMicrosoft},
     {"FastGelu", 1, fast_gelu, kSame, kPure, kMicrosoft},
     {"FusedMatMul", 1, fused_matmul, kSame, kPure, kMicrosoft},
-    {"Gelu", 1, erf_gelu, kSame, kPure, kMicrosoft},
     {"GroupQueryAttention", 1, group_query_attention, ShapesFrom::anything, kPure, kMicrosoft},
     {"MultiHeadAttention", 1, multi_head_attention, kSame, kPure, kMicrosoft},
     {"QuickGelu", 1, quick_gelu, kSame, kPure, kMicrosoft},

@@ -27,21 +27,6 @@ KernelPtr mod(const Node& node, const ImportContext& context) {
   return like_c ? binary<ops::fmod>(node, context) : binary<ops::mod>(node, context);
 }
 
-KernelPtr clip_by_attributes(const Node& node, const ImportContext&) {
-  const auto low = node.attributes.find<float>("min");
-  const auto high = node.attributes.find<float>("max");
-  return make_kernel([low, high](const Inputs& in) {
-    const auto limit = [&](std::optional<float> value) {
-      return value ? std::optional(Tensor::full({}, *value, in[0].dtype())) : std::nullopt;
-    };
-    return ops::clip(in[0], limit(low), limit(high));
-  });
-}
-
-KernelPtr clip(const Node&, const ImportContext&) {
-  return make_kernel([](const Inputs& in) { return ops::clip(in[0], in.find(1), in.find(2)); });
-}
-
 /// The second input with axes of size 1 behind its own, so that these are the first's from `axis`
 /// on, where it has as many.
 KernelPtr align_axis(const Node& node, const ImportContext&) {
@@ -65,8 +50,6 @@ constexpr Operator kElementwiseOperators[] = {
     {"Atan", 7, unary<ops::atan>, kSame},
     {"Atanh", 9, unary<ops::atanh>, kSame},
     {"Ceil", 1, unary<ops::ceil>, kSame},
-    {"Clip", 1, clip_by_attributes, kSame},
-    {"Clip", 11, clip, kSame},
     {"Cos", 7, unary<ops::cos>, kSame},
     {"Cosh", 9, unary<ops::cosh>, kSame},
     {"Div", 1, binary<ops::div>, kSame},

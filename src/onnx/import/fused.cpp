@@ -3,6 +3,7 @@
 
 #include "onnx/import/import.h"
 #include "onnx/passes/pass.h"
+#include "ops/activate.h"
 #include "ops/channel_shuffle.h"
 #include "ops/fused_attention.h"
 #include "ops/nan.h"
@@ -17,43 +18,6 @@ namespace quern::onnx {
 namespace {
 
 using ops::Step;
-
-std::vector<Step> steps_of(const Node& node) {
-  const auto& names = node.attributes.get<std::vector<std::string>>("steps");
-  const auto& alphas = node.attributes.get<std::vector<float>>("alpha");
-  const auto& betas = node.attributes.get<std::vector<float>>("beta");
-  std::vector<Step> steps;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    steps.push_back({ops::step_kind(names[i]), alphas[i], betas[i]});
-  return steps;
-}
-
-Tensor apply(const Step& step, const Tensor& x) {
-  switch (step.kind) {
-    case Step::Kind::relu:
-      return step.alpha == 0.f ? ops::relu(x) : ops::leaky_relu(x, step.alpha);
-    case Step::Kind::elu:
-      return ops::elu(x, step.alpha);
-    case Step::Kind::gelu_erf:
-      return ops::gelu(x);
-    case Step::Kind::gelu_tanh:
-      return ops::gelu(x, ops::GeluForm::tanh);
-    case Step::Kind::silu:
-      return ops::silu(x);
-    case Step::Kind::sigmoid:
-      return ops::sigmoid(x);
-    case Step::Kind::tanh:
-      return ops::tanh(x);
-    case Step::Kind::mish:
-      return ops::mish(x);
-    case Step::Kind::hardswish:
-      return ops::hardswish(x);
-    case Step::Kind::clip:
-      return ops::clip(x, step.alpha, step.beta);
-    default:
-      fail(ErrorCode::internal, "a step that no pass makes");
-  }
-}
 
 /// What a fused product knows, before it runs, of what it reads.
 class Sources {
@@ -79,7 +43,7 @@ class Sources {
 Tensor apply_all(const std::vector<Step>& steps, Tensor x, std::span<const Tensor> operands) {
   for (const Step& step : steps) {
     if (!step.has_operand()) {
-      x = apply(step, x);
+      x = ops::activate(step.function(), x);
     } else {
       x = ops::add(x, operands.front());
       operands = operands.subspan(1);
@@ -125,7 +89,7 @@ class FusedConv final : public Kernel {
   /// What is added first, for the last time it is read, and lies as the result would: it becomes
   /// it.
   std::optional<Tensor> spent_operand(const Inputs& in, const Shape& result) const {
-    if (steps_.empty() || steps_.front().kind != Step::Kind::add) return std::nullopt;
+    if (steps_.empty() || steps_.front() != Binary::add) return std::nullopt;
     if (!in.may_overwrite(kFirstOperand)) return std::nullopt;
     const Tensor& operand = in[kFirstOperand];
     const bool fits = operand.shape() == result && operand.dtype() == in[0].dtype() &&
@@ -158,7 +122,7 @@ ops::ConvSpec conv_spec(const Node& node, const Graph& graph) {
 }
 
 KernelPtr conv(const Node& node, const ImportContext& context) {
-  const std::vector<Step> steps = steps_of(node);
+  const std::vector<Step> steps = node.attributes.get<std::vector<Step>>(kSteps);
   return std::make_unique<const FusedConv>(conv_spec(node, context.graph), steps,
                                            Sources(node, steps));
 }
@@ -199,7 +163,7 @@ KernelPtr linear(const Node& node, const ImportContext& context) {
   ops::MatMulSpec spec{.weight = *context.graph.constant(node.input(1))};
   const Tensor* bias = context.graph.constant(node.input(2));
   if (bias != nullptr) spec.bias = *bias;
-  const std::vector<Step> steps = steps_of(node);
+  const std::vector<Step> steps = node.attributes.get<std::vector<Step>>(kSteps);
   return std::make_unique<const Linear>(std::move(spec), steps, Sources(node, steps));
 }
 
@@ -240,16 +204,11 @@ KernelPtr channel_shuffle(const Node& node, const ImportContext&) {
   });
 }
 
-KernelPtr silu(const Node&, const ImportContext&) {
-  return make_kernel([](const Inputs& in) { return ops::silu(in[0]); });
-}
-
 constexpr Operator kFusedOperators[] = {
-    {"ChannelShuffle", 1, channel_shuffle, kSame, Purity::deterministic, "quern"},
-    {"Attention", 1, plain_attention, kSame, Purity::deterministic, "quern"},
-    {"Conv", 1, conv, kSame, Purity::deterministic, "quern"},
-    {"Linear", 1, linear, kSame, Purity::deterministic, "quern"},
-    {"Silu", 1, silu, kSame, Purity::deterministic, "quern"},
+    {"ChannelShuffle", 1, channel_shuffle, kSame, kPure, kQuern},
+    {"Attention", 1, plain_attention, kSame, kPure, kQuern},
+    {"Conv", 1, conv, kSame, kPure, kQuern},
+    {"Linear", 1, linear, kSame, kPure, kQuern},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/activation.h"
 #include "onnx/graph.h"
 #include "onnx/kernel.h"
 
@@ -37,6 +38,8 @@ enum class Purity : std::uint8_t {
   shape_only  ///< the values of outputs follow from the shape of input 0: Shape, Size
 };
 
+using ActivationOf = std::optional<ActivationFunction> (*)(const Node& node, const Graph& graph);
+
 /// One operator of a domain from one opset on, until another entry of its name begins.
 struct Operator {
   std::string_view op_type;
@@ -45,7 +48,22 @@ struct Operator {
   ShapesFrom shapes = ShapesFrom::anything;
   Purity purity = Purity::deterministic;
   std::string_view domain = {};
+  /// What it computes of its first input, where that is one function of each element.
+  ActivationOf activation = nullptr;
+  /// What the product of its input and its result is, likewise.
+  ActivationOf gated = nullptr;
 };
+
+/// What a node computes of its first input; nothing where that is none.
+std::optional<ActivationFunction> activation_of(const Node& node, const Graph& graph);
+/// What the product of a node's first input and its result is, likewise.
+std::optional<ActivationFunction> gated_of(const Node& node, const Graph& graph);
+
+void set_operator(Node& node, std::string_view domain, std::string_view op_type,
+                  std::int64_t opset);
+/// Makes a node the operator that computes `function` of its first input: silu, hardswish, GELU, or
+/// relu with a slope.
+void set_activation(Node& node, const ActivationFunction& function);
 
 /// Of a node's outputs: as its operator's, but random where a node in one of its subgraphs is.
 Purity purity_of(const Node& node);
@@ -55,6 +73,7 @@ inline constexpr auto kSame = ShapesFrom::input_shapes;
 inline constexpr auto kConstants = ShapesFrom::input_constants;
 inline constexpr auto kPure = Purity::deterministic;
 inline constexpr std::string_view kMicrosoft = "com.microsoft";
+inline constexpr std::string_view kQuern = "quern";  ///< what passes put in
 inline constexpr std::string_view kMl = "ai.onnx.ml";
 
 /// Every entry of every family; see table.cpp.

@@ -64,6 +64,24 @@ Purity purity_of(const Node& node) {
   return Purity::deterministic;
 }
 
+std::optional<ActivationFunction> activation_of(const Node& node, const Graph& graph) {
+  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
+  return entry != nullptr && entry->activation != nullptr ? entry->activation(node, graph)
+                                                          : std::nullopt;
+}
+
+std::optional<ActivationFunction> gated_of(const Node& node, const Graph& graph) {
+  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
+  return entry != nullptr && entry->gated != nullptr ? entry->gated(node, graph) : std::nullopt;
+}
+
+void set_operator(Node& node, std::string_view domain, std::string_view op_type,
+                  std::int64_t opset) {
+  node.domain = domain;
+  node.op_type = op_type;
+  node.opset = opset;
+}
+
 std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank) {
   std::vector<int> checked;
   for (const std::int64_t axis : axes) {

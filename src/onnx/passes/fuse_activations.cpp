@@ -1,32 +1,32 @@
 #include <cmath>
 #include <numbers>
 
+#include "onnx/import/import.h"
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
 
 namespace quern::onnx {
 namespace {
 
-/// x * sigmoid(x), and x * hard_sigmoid(x) with the slopes of HardSwish.
+/// Puts `function` of x in the place of `last`.
+void put(Rewriter& rewriter, Node& last, const ActivationFunction& function, ValueId x,
+         std::span<Node* const> others) {
+  Node made = make_node(last, {}, {x});
+  set_activation(made, function);
+  rewriter.substitute(last, std::move(made), others);
+}
+
+/// x * gate(x), where that is an activation, too.
 bool fuse_gated(Rewriter& rewriter, Node& mul) {
   for (std::size_t i = 0; i < 2; ++i) {
     Node* gate = rewriter.producer(mul.input(i));
     const ValueId x = mul.input(1 - i);
     if (gate == nullptr || x == kAbsent || gate->input(0) != x || rewriter.reads(mul.input(i)) != 1)
       continue;
+    const auto gated = gated_of(*gate, rewriter.graph());
+    if (!gated) continue;
     Node* const replaced[] = {gate};
-    if (gate->is("Sigmoid")) {
-      rewriter.substitute(mul, make_node(mul, "Silu", {x}), replaced);
-      return true;
-    }
-    const bool hard = gate->is("HardSigmoid") &&
-                      std::abs(gate->attributes.get("alpha", 0.2f) - 1.f / 6) < 1e-7f &&
-                      gate->attributes.get("beta", 0.5f) == 0.5f;
-    if (!hard) continue;
-    Node made = make_node(mul, "HardSwish", {x});
-    made.domain.clear();
-    made.opset = 14;
-    rewriter.substitute(mul, std::move(made), replaced);
+    put(rewriter, mul, *gated, x, replaced);
     return true;
   }
   return false;
@@ -64,16 +64,15 @@ ValueId in_cubic(Rewriter& rewriter, ValueId id) {
   return kAbsent;
 }
 
-/// How GELU comes near the normal distribution's sum: by its error function, or by tanh.
-enum class Curve { erf, tanh };
+using Kind = ActivationFunction::Kind;
 
 /// x of `id` = 1 + erf(x / sqrt(2)), or of 1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)).
-ValueId in_curve(Rewriter& rewriter, ValueId id, Curve curve) {
+ValueId in_curve(Rewriter& rewriter, ValueId id, Kind gelu) {
   const ValueId sum = combined_with(rewriter, id, "Add", 1);
-  const Node* function = rewriter.producer(sum, curve == Curve::erf ? "Erf" : "Tanh");
+  const Node* function = rewriter.producer(sum, gelu == Kind::gelu_erf ? "Erf" : "Tanh");
   if (function == nullptr) return kAbsent;
   const ValueId inner = function->input(0);
-  return curve == Curve::erf ? divided_by_root_two(rewriter, inner) : in_cubic(rewriter, inner);
+  return gelu == Kind::gelu_erf ? divided_by_root_two(rewriter, inner) : in_cubic(rewriter, inner);
 }
 
 /// Whether `id` is half of `x`.
@@ -82,29 +81,25 @@ bool is_half(Rewriter& rewriter, ValueId id, ValueId x) {
 }
 
 /// x * (1 + erf(x / sqrt(2))) * 0.5 or the like with tanh, multiplied in any order.
-bool fuse_gelu(Rewriter& rewriter, Node& mul, Curve curve) {
+bool fuse_gelu(Rewriter& rewriter, Node& mul, Kind gelu) {
   ValueId x = kAbsent;
   for (std::size_t i = 0; i < 2 && x == kAbsent; ++i) {
     const ValueId a = mul.input(i);
     const ValueId b = mul.input(1 - i);
-    const ValueId inner = in_curve(rewriter, b, curve);
+    const ValueId inner = in_curve(rewriter, b, gelu);
     if (inner != kAbsent && is_half(rewriter, a, inner)) x = inner;  // (x / 2) * (1 + curve)
     const ValueId halved = combined_with(rewriter, b, "Mul", 0.5);   // x * ((1 + curve) / 2)
-    if (halved != kAbsent && in_curve(rewriter, halved, curve) == a) x = a;
+    if (halved != kAbsent && in_curve(rewriter, halved, gelu) == a) x = a;
     if (scalar_beside(rewriter.graph(), a, b) == 0.5) {  // 0.5 * (x * (1 + curve))
       const Node* product = rewriter.producer(b, "Mul");
       for (std::size_t k = 0; product != nullptr && k < 2; ++k) {
-        const ValueId found = in_curve(rewriter, product->input(k), curve);
+        const ValueId found = in_curve(rewriter, product->input(k), gelu);
         if (found != kAbsent && found == product->input(1 - k)) x = found;
       }
     }
   }
   if (x == kAbsent) return false;
-  Node made = make_node(mul, "Gelu", {x});
-  made.domain.clear();
-  made.opset = 20;
-  if (curve == Curve::tanh) made.attributes.set("approximate", std::string("tanh"));
-  rewriter.substitute(mul, std::move(made), {});
+  put(rewriter, mul, {gelu}, x, {});
   return true;
 }
 
@@ -113,11 +108,7 @@ void simplify_prelu(Rewriter& rewriter, Node& node) {
   const Tensor* given = rewriter.graph().constant(node.input(1));
   const auto slope = scalar_constant(rewriter.graph(), node.input(1));
   if (!slope || *slope == 0 || !std::isfinite(*slope) || given->dtype() != DType::f32) return;
-  Node made = make_node(node, "LeakyRelu", {node.input(0)});
-  made.domain.clear();
-  made.opset = 16;
-  made.attributes.set("alpha", static_cast<float>(*slope));
-  rewriter.substitute(node, std::move(made), {});
+  put(rewriter, node, {Kind::relu, static_cast<float>(*slope)}, node.input(0), {});
 }
 
 }  // namespace
@@ -131,8 +122,8 @@ bool fuse_activations(Graph& graph) {
       if (rewriter.is_removed(i)) continue;
       if (node.is("PRelu")) simplify_prelu(rewriter, node);
       if (!node.is("Mul") || node.operator_inputs != 2) continue;
-      if (!fuse_gated(rewriter, node) && !fuse_gelu(rewriter, node, Curve::erf))
-        fuse_gelu(rewriter, node, Curve::tanh);
+      if (!fuse_gated(rewriter, node) && !fuse_gelu(rewriter, node, Kind::gelu_erf))
+        fuse_gelu(rewriter, node, Kind::gelu_tanh);
     }
     changed = rewriter.changed();
   }

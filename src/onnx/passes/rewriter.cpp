@@ -105,13 +105,6 @@ void Rewriter::set_inputs(Node& node, std::vector<ValueId> inputs) {
   count(node, 1);
 }
 
-std::optional<double> scalar_constant(const Graph& graph, ValueId id) {
-  const Tensor* constant = graph.constant(id);
-  if (constant == nullptr || constant->numel() != 1 || constant->dtype() == DType::string)
-    return std::nullopt;
-  return constant->cast(DType::f64).item<double>();
-}
-
 std::optional<std::size_t> known_rank(const Graph& graph, ValueId id) {
   if (id == kAbsent) return std::nullopt;
   if (const Tensor* constant = graph.constant(id))

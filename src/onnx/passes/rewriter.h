@@ -53,9 +53,6 @@ class Rewriter {
   bool changed_ = false;
 };
 
-/// The number that a constant of one element is; nothing for others.
-std::optional<double> scalar_constant(const Graph& graph, ValueId id);
-
 /// How many axes a value has, where that is known.
 std::optional<std::size_t> known_rank(const Graph& graph, ValueId id);
 /// The number that is combined with each element of `beside`, whose shape the result keeps: a

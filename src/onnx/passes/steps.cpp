@@ -1,8 +1,9 @@
 #include "onnx/passes/steps.h"
 
 #include <algorithm>
-#include <limits>
 
+#include "onnx/import/import.h"
+#include "onnx/passes/pass.h"
 #include "ops/nan.h"
 
 namespace quern::onnx {
@@ -10,13 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxSteps = 4;
 constexpr std::size_t kMaxOperands = 2;
-
-// Operators that are a step without numbers of their own.
-constexpr std::pair<std::string_view, std::string_view> kPlain[] = {{"Relu", "relu"},
-                                                                    {"Sigmoid", "sigmoid"},
-                                                                    {"Tanh", "tanh"},
-                                                                    {"Mish", "mish"},
-                                                                    {"HardSwish", "hardswish"}};
 
 }  // namespace
 
@@ -28,72 +22,44 @@ bool are_finite(const Graph& graph, ValueId weight, ValueId bias) {
 StepChain::StepChain(Rewriter& rewriter, Node& start) : rewriter_(rewriter), start_(&start) {
   const Node* last = &start;
   std::size_t operands = 0;
-  while (steps_.size() < kMaxSteps) {
+  while (links_.size() < kMaxSteps) {
     const ValueId value = last->outputs[0];
     Node* reader = rewriter.only_reader(value);
     if (reader == nullptr || reader->outputs.size() != 1) return;
-    const auto step = step_of(*reader, value);
-    if (!step || repeats(*step)) return;
-    operands += step->operand != kAbsent ? 1 : 0;
+    const auto link = link_of(*reader, value);
+    if (!link || repeats(link->step)) return;
+    operands += link->step.has_operand() ? 1 : 0;
     if (operands > kMaxOperands) return;
-    steps_.push_back(*step);
+    links_.push_back(*link);
     followed_.push_back(reader);
     last = reader;
   }
 }
 
-bool StepChain::repeats(const Step& step) const {
-  return step.operand == kAbsent && std::ranges::count(steps_, step.name, &Step::name) > 0;
+bool StepChain::repeats(const ops::Step& step) const {
+  return !step.has_operand() && std::ranges::any_of(links_, [&](const Link& link) {
+    return !link.step.has_operand() && link.step.function().kind == step.function().kind;
+  });
 }
 
-std::optional<StepChain::Step> StepChain::step_of(const Node& reader, ValueId value) const {
-  for (const auto& [op_type, step] : kPlain) {
-    if (reader.is(op_type)) return Step{std::string(step)};
+std::optional<StepChain::Link> StepChain::link_of(const Node& reader, ValueId value) const {
+  if (reader.input(0) == value) {
+    if (const auto function = activation_of(reader, rewriter_.graph())) return Link{*function};
   }
-  const Attributes& attributes = reader.attributes;
-  if (reader.is("LeakyRelu")) return Step{"relu", attributes.get("alpha", 0.01f), 0.f};
-  if (reader.is("Elu")) return Step{"elu", attributes.get("alpha", 1.f), 0.f};
-  if (reader.is("Silu", "quern")) return Step{"silu"};
-  if (reader.is("Gelu") || reader.is("Gelu", "com.microsoft"))
-    return Step{attributes.get("approximate", "none") == "tanh" ? "gelu_tanh" : "gelu_erf"};
-  const Graph& graph = rewriter_.graph();
-  if (reader.is("Clip") && reader.input(0) == value) {
-    const bool as_inputs = reader.opset >= 11;
-    const auto bound = [&](std::size_t index, const char* name, double fallback) {
-      if (!as_inputs) {
-        return std::optional<double>(attributes.contains(name) ? attributes.get<float>(name)
-                                                               : fallback);
-      }
-      return reader.has_input(index) ? scalar_constant(graph, reader.input(index)) : fallback;
-    };
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    const auto low = bound(1, "min", -kInfinity);
-    const auto high = bound(2, "max", kInfinity);
-    if (!low || !high || !(*low <= *high)) return std::nullopt;
-    return Step{"clip", static_cast<float>(*low), static_cast<float>(*high)};
-  }
-  const bool is_add = reader.is("Add");
-  if (is_add && reader.operator_inputs == 2) {
-    const ValueId other = reader.input(0) == value ? reader.input(1) : reader.input(0);
-    if (other != value && other != kAbsent) return Step{"add", 0.f, 0.f, other};
-  }
-  return std::nullopt;
+  if (!reader.is("Add") || reader.operator_inputs != 2) return std::nullopt;
+  const ValueId other = reader.input(reader.input(0) == value ? 1 : 0);
+  if (other == value || other == kAbsent) return std::nullopt;
+  return Link{Binary::add, other};
 }
 
 void StepChain::fuse(Node made) {
-  std::vector<std::string> names;
-  std::vector<float> alphas;
-  std::vector<float> betas;
-  for (const Step& step : steps_) {
-    names.push_back(step.name);
-    alphas.push_back(step.alpha);
-    betas.push_back(step.beta);
-    if (step.operand != kAbsent) made.inputs.push_back(step.operand);
+  std::vector<ops::Step> steps;
+  for (const Link& link : links_) {
+    steps.push_back(link.step);
+    if (link.operand != kAbsent) made.inputs.push_back(link.operand);
   }
   made.operator_inputs = made.inputs.size();
-  made.attributes.set("steps", std::move(names));
-  made.attributes.set("alpha", std::move(alphas));
-  made.attributes.set("beta", std::move(betas));
+  made.attributes.set(kSteps, std::move(steps));
   std::vector<Node*> replaced = followed_;
   replaced.push_back(start_);
   Node& last = followed_.empty() ? *start_ : *followed_.back();

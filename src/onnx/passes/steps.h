@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "onnx/passes/rewriter.h"
@@ -9,8 +8,8 @@
 namespace quern::onnx {
 
 /// What follows a product in a graph and can be done before its result is stored: functions of one
-/// element, and sums or products with another value. Attributes of a fused node: "steps" names them
-/// in order, "alpha" and "beta" are theirs; each "add" or "mul" reads one more input.
+/// element, and sums with another value. Attribute kSteps of a fused node holds them in order; each
+/// sum reads one more input.
 class StepChain {
  public:
   /// Follows the readers of the node's output for as long as they can be steps. `first_operand`:
@@ -22,19 +21,17 @@ class StepChain {
   void fuse(Node made);
 
  private:
-  struct Step {
-    std::string name;
-    float alpha = 0.f;
-    float beta = 0.f;
+  struct Link {
+    ops::Step step;
     ValueId operand = kAbsent;
   };
   /// oneDNN 2 gives a function that comes twice the numbers of the first.
-  bool repeats(const Step& step) const;
-  std::optional<Step> step_of(const Node& reader, ValueId value) const;
+  bool repeats(const ops::Step& step) const;
+  std::optional<Link> link_of(const Node& reader, ValueId value) const;
 
   Rewriter& rewriter_;
   Node* start_;
-  std::vector<Step> steps_;
+  std::vector<Link> links_;
   std::vector<Node*> followed_;
 };
 
