@@ -6,8 +6,8 @@
 
 #include "core/error.h"
 #include "onnx/gradient.h"
-#include "onnx/import/input_counts.h"
 #include "onnx/old_forms.h"
+#include "onnx/operator.h"
 #include "onnx/split_fused.h"
 
 namespace quern::onnx {
@@ -206,9 +206,7 @@ class Builder {
     node.name =
         scope.prefix +
         (source.name.empty() ? fmt::format("{}_{}", source.op_type, node_count_) : source.name);
-    node.domain = source.domain;
-    node.op_type = source.op_type;
-    node.opset = opset_of(source, scope);
+    set_operator(node, source.domain, source.op_type, opset_of(source, scope));
     node.inputs = inputs_of(source, scope);
     node.operator_inputs = node.inputs.size();
     check_input_count(node);
@@ -229,12 +227,17 @@ class Builder {
   }
 
   static void check_input_count(const Node& node) {
+    const InputCount counts = node.is("Constant")   ? InputCount{0, 0}
+                              : node.row != nullptr ? node.row->inputs
+                                                    : InputCount{};
     std::size_t given = node.inputs.size();
+    if (given < counts.least)
+      fail(ErrorCode::corrupt_file, "{} (opset {}): {} inputs, expected at least {} (node \"{}\")",
+           node.op_type, node.opset, given, counts.least, node.name);
     while (given > 0 && node.inputs[given - 1] == kAbsent) --given;
-    const std::size_t most = most_inputs(node.domain, node.op_type, node.opset);
-    if (given > most)
+    if (given > counts.most)
       fail(ErrorCode::corrupt_file, "{} (opset {}): {} inputs, expected at most {} (node \"{}\")",
-           node.op_type, node.opset, given, most, node.name);
+           node.op_type, node.opset, given, counts.most, node.name);
   }
 
   static std::vector<ValueId> inputs_of(const proto::NodeProto& source, Scope& scope) {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/buffer.h"
-#include "onnx/import/import.h"
 #include "onnx/layout.h"
 #include "onnx/passes/pass.h"
 #include "ops/nan.h"
@@ -180,7 +179,7 @@ void Executable::bind() {
   std::map<std::string, std::string> unknown;  // operator: where it is first
   std::size_t unknown_nodes = 0;
   for (const Node& node : graph_.nodes) {
-    if (find_operator(node.domain, node.op_type, node.opset) != nullptr) continue;
+    if (node.row != nullptr) continue;
     ++unknown_nodes;
     unknown.emplace(fmt::format("{}::{} (opset {})", node.domain.empty() ? "ai.onnx" : node.domain,
                                 node.op_type, node.opset),
@@ -200,12 +199,11 @@ void Executable::bind() {
   const ImportContext context{
       graph_, [](const Graph& subgraph) { return std::make_shared<const Executable>(subgraph); }};
   for (const Node& node : graph_.nodes) {
-    const Operator& entry = *find_operator(node.domain, node.op_type, node.opset);
     try {
-      KernelPtr kernel = entry.import(node, context);
+      KernelPtr kernel = node.row->import(node, context);
       asks_for_finite_ |= node.attributes.contains(kFiniteSources);
       if (is_elementwise(node)) kernel = keep_layout(std::move(kernel));
-      steps_.push_back({std::move(kernel), &node, entry.shapes, purity_of(node), {}});
+      steps_.push_back({std::move(kernel), &node, node.row->mapping.shapes, purity_of(node), {}});
     } catch (const Error& error) {
       rethrow(error, node);
     }

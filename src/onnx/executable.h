@@ -7,8 +7,8 @@
 
 #include "onnx/arena.h"
 #include "onnx/graph.h"
-#include "onnx/import/import.h"
 #include "onnx/kernel.h"
+#include "onnx/operator.h"
 #include "onnx/plan.h"
 
 namespace quern::onnx {

@@ -1,6 +1,8 @@
 #include "onnx/gradient_rules.h"
 
-#include <algorithm>
+#include <fmt/ranges.h>
+
+#include <set>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -10,53 +12,67 @@ namespace {
 
 constexpr std::int64_t kOpset = 18;  // of the nodes made here
 
-/// What a rule knows: the node's inputs a and b, its output y, and y's gradient.
-struct Place {
-  BackwardPass& pass;
-  const Node& node;
-  ValueId y, dy;
-
-  ValueId in(std::size_t index) const { return node.input(index); }
-  void give(std::size_t index, ValueId gradient) const {
-    if (node.has_input(index)) pass.give(in(index), gradient);
-  }
-  ValueId op(const char* type, std::vector<ValueId> inputs,
-             std::vector<BackwardPass::Setting> settings = {}) const {
-    return pass.add(type, std::move(inputs), std::move(settings));
-  }
-  ValueId mul(ValueId p, ValueId q) const { return op("Mul", {p, q}); }
-  std::int64_t flag(const char* name, std::int64_t fallback) const {
-    return node.attributes.get(name, fallback);
-  }
-};
-
 [[noreturn]] void refuse(const Node& node, const char* why) {
   fail(ErrorCode::unsupported, "Gradient: {} {} (node \"{}\")", node.op_type, why, node.name);
 }
 
-void abs(const Place& at) { at.give(0, at.mul(at.dy, at.op("Sign", {at.in(0)}))); }
+/// The gradient of a sum over axes: dy where the axes were.
+ValueId spread(const GradientPlace& at) {
+  if (at.flag("noop_with_empty_axes", 0) != 0) refuse(at.node, "with noop_with_empty_axes");
+  const auto axes = at.node.attributes.ints("axes");
+  ValueId dy = at.dy;
+  if (at.flag("keepdims", 1) == 0 && (!axes.empty() || at.node.has_input(1))) {
+    const ValueId along =
+        axes.empty()
+            ? at.in(1)
+            : at.pass.constant(Tensor::from(axes, {static_cast<std::int64_t>(axes.size())}));
+    dy = at.op("Unsqueeze", {dy, along});
+  }
+  return at.op("Expand", {dy, at.op("Shape", {at.in(0)})});
+}
 
-void sum_of_two(const Place& at) {
+/// The sum over a softmax's axis, which stays.
+ValueId sum_along_axis(const GradientPlace& at, ValueId x) {
+  if (at.node.opset < 13) refuse(at.node, "of an opset before 13");
+  const std::int64_t axis = at.flag("axis", -1);
+  return at.op("ReduceSum", {x, at.pass.constant(Tensor::from(std::vector{axis}, {1}))});
+}
+
+std::string known_operators() {
+  std::set<std::string> names;
+  for (const Operator* each : all_operators()) {
+    if (each->gradient != nullptr) names.insert(std::string(each->op_type));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+namespace gradients {
+
+void abs(const GradientPlace& at) { at.give(0, at.mul(at.dy, at.op("Sign", {at.in(0)}))); }
+
+void sum_of_two(const GradientPlace& at) {
   at.give(0, at.dy);
   at.give(1, at.dy);
 }
 
-void cast(const Place& at) { at.give(0, at.op("CastLike", {at.dy, at.in(0)})); }
+void cast(const GradientPlace& at) { at.give(0, at.op("CastLike", {at.dy, at.in(0)})); }
 
-void div(const Place& at) {
+void div(const GradientPlace& at) {
   const ValueId da = at.op("Div", {at.dy, at.in(1)});
   at.give(0, da);
   at.give(1, at.op("Neg", {at.mul(da, at.y)}));
 }
 
-void exp(const Place& at) { at.give(0, at.mul(at.dy, at.y)); }
+void exp(const GradientPlace& at) { at.give(0, at.mul(at.dy, at.y)); }
 
-void reshape(const Place& at) {
+void reshape(const GradientPlace& at) {
   at.give(0,
           at.op("Reshape", {at.dy, at.op("Shape", {at.in(0)})}, {{"allowzero", std::int64_t{1}}}));
 }
 
-void gemm(const Place& at) {
+void gemm(const GradientPlace& at) {
   const std::int64_t transpose_a = at.flag("transA", 0);
   const std::int64_t transpose_b = at.flag("transB", 0);
   const float alpha = at.node.attributes.get("alpha", 1.f);
@@ -72,23 +88,23 @@ void gemm(const Place& at) {
   at.give(2, at.mul(at.dy, at.pass.number(at.node.attributes.get("beta", 1.f), at.dy)));
 }
 
-void identity(const Place& at) { at.give(0, at.dy); }
+void identity(const GradientPlace& at) { at.give(0, at.dy); }
 
-void log(const Place& at) { at.give(0, at.op("Div", {at.dy, at.in(0)})); }
+void log(const GradientPlace& at) { at.give(0, at.op("Div", {at.dy, at.in(0)})); }
 
-void matmul(const Place& at) {
+void matmul(const GradientPlace& at) {
   at.give(0, at.op("Einsum", {at.dy, at.in(1)}, {{"equation", std::string("...ij,...kj->...ik")}}));
   at.give(1, at.op("Einsum", {at.in(0), at.dy}, {{"equation", std::string("...ji,...jk->...ik")}}));
 }
 
-void mul(const Place& at) {
+void mul(const GradientPlace& at) {
   at.give(0, at.mul(at.dy, at.in(1)));
   at.give(1, at.mul(at.dy, at.in(0)));
 }
 
-void neg(const Place& at) { at.give(0, at.op("Neg", {at.dy})); }
+void neg(const GradientPlace& at) { at.give(0, at.op("Neg", {at.dy})); }
 
-void pow(const Place& at) {
+void pow(const GradientPlace& at) {
   const ValueId a = at.in(0);
   const ValueId b = at.op("CastLike", {at.in(1), a});
   const ValueId below = at.op("Pow", {a, at.op("Sub", {b, at.pass.number(1.f, a)})});
@@ -96,64 +112,46 @@ void pow(const Place& at) {
   at.give(1, at.op("CastLike", {at.mul(at.dy, at.mul(at.y, at.op("Log", {a}))), at.in(1)}));
 }
 
-/// The gradient of a sum over axes: dy where the axes were.
-ValueId spread(const Place& at) {
-  if (at.flag("noop_with_empty_axes", 0) != 0) refuse(at.node, "with noop_with_empty_axes");
-  const auto axes = at.node.attributes.ints("axes");
-  ValueId dy = at.dy;
-  if (at.flag("keepdims", 1) == 0 && (!axes.empty() || at.node.has_input(1))) {
-    const ValueId along =
-        axes.empty()
-            ? at.in(1)
-            : at.pass.constant(Tensor::from(axes, {static_cast<std::int64_t>(axes.size())}));
-    dy = at.op("Unsqueeze", {dy, along});
-  }
-  return at.op("Expand", {dy, at.op("Shape", {at.in(0)})});
-}
+void reduce_sum(const GradientPlace& at) { at.give(0, spread(at)); }
 
-void reduce_sum(const Place& at) { at.give(0, spread(at)); }
-
-void reduce_mean(const Place& at) {
+void reduce_mean(const GradientPlace& at) {
   const ValueId count = at.op("Div", {at.op("Size", {at.in(0)}), at.op("Size", {at.y})});
   at.give(0, at.op("Div", {spread(at), at.op("CastLike", {count, at.dy})}));
 }
 
-void relu(const Place& at) {
+void relu(const GradientPlace& at) {
   const ValueId zero = at.pass.number(0.f, at.in(0));
   at.give(0, at.op("Where", {at.op("Greater", {at.in(0), zero}), at.dy, zero}));
 }
 
-void sigmoid(const Place& at) {
+void sigmoid(const GradientPlace& at) {
   at.give(0, at.mul(at.dy, at.op("Sub", {at.y, at.mul(at.y, at.y)})));
 }
 
-/// The sum over a softmax's axis, which stays.
-ValueId sum_along_axis(const Place& at, ValueId x) {
-  if (at.node.opset < 13) refuse(at.node, "of an opset before 13");
-  const std::int64_t axis = at.flag("axis", -1);
-  return at.op("ReduceSum", {x, at.pass.constant(Tensor::from(std::vector{axis}, {1}))});
-}
-
-void softmax(const Place& at) {
+void softmax(const GradientPlace& at) {
   const ValueId weighted = at.mul(at.dy, at.y);
   at.give(0, at.op("Sub", {weighted, at.mul(at.y, sum_along_axis(at, weighted))}));
 }
 
-void log_softmax(const Place& at) {
+void log_softmax(const GradientPlace& at) {
   const ValueId total = at.mul(at.op("Exp", {at.y}), sum_along_axis(at, at.dy));
   at.give(0, at.op("Sub", {at.dy, total}));
 }
 
-void sqrt(const Place& at) { at.give(0, at.op("Div", {at.dy, at.op("Add", {at.y, at.y})})); }
+void sqrt(const GradientPlace& at) {
+  at.give(0, at.op("Div", {at.dy, at.op("Add", {at.y, at.y})}));
+}
 
-void sub(const Place& at) {
+void sub(const GradientPlace& at) {
   at.give(0, at.dy);
   at.give(1, at.op("Neg", {at.dy}));
 }
 
-void tanh(const Place& at) { at.give(0, at.op("Sub", {at.dy, at.mul(at.dy, at.mul(at.y, at.y))})); }
+void tanh(const GradientPlace& at) {
+  at.give(0, at.op("Sub", {at.dy, at.mul(at.dy, at.mul(at.y, at.y))}));
+}
 
-void transpose(const Place& at) {
+void transpose(const GradientPlace& at) {
   const auto perm = at.node.attributes.ints("perm");
   if (perm.empty()) return at.give(0, at.op("Transpose", {at.dy}));
   std::vector<std::int64_t> back(perm.size());
@@ -165,58 +163,17 @@ void transpose(const Place& at) {
   at.give(0, at.op("Transpose", {at.dy}, {{"perm", back}}));
 }
 
-struct Rule {
-  std::string_view op_type;
-  void (*apply)(const Place&);
-};
-
-constexpr Rule kRules[] = {
-    {"Abs", abs},
-    {"Add", sum_of_two},
-    {"Cast", cast},
-    {"Div", div},
-    {"Exp", exp},
-    {"Flatten", reshape},
-    {"Gemm", gemm},
-    {"Identity", identity},
-    {"Log", log},
-    {"LogSoftmax", log_softmax},
-    {"MatMul", matmul},
-    {"Mul", mul},
-    {"Neg", neg},
-    {"Pow", pow},
-    {"ReduceMean", reduce_mean},
-    {"ReduceSum", reduce_sum},
-    {"Relu", relu},
-    {"Reshape", reshape},
-    {"Sigmoid", sigmoid},
-    {"Softmax", softmax},
-    {"Sqrt", sqrt},
-    {"Squeeze", reshape},
-    {"Sub", sub},
-    {"Tanh", tanh},
-    {"Transpose", transpose},
-    {"Unsqueeze", reshape},
-};
-
-std::string known_operators() {
-  std::string names;
-  for (const Rule& rule : kRules) names += (names.empty() ? "" : ", ") + std::string(rule.op_type);
-  return names;
-}
-
-}  // namespace
+}  // namespace gradients
 
 void BackwardPass::step(const Node& node) {
   const auto found = node.outputs.empty() ? gradients_.end() : gradients_.find(node.outputs[0]);
   if (found == gradients_.end()) return;  // y is another output's
-  const auto rule =
-      std::ranges::find_if(kRules, [&](const Rule& each) { return node.is(each.op_type); });
-  if (rule == std::end(kRules)) {
+  const GradientRule rule = node.row != nullptr ? node.row->gradient : nullptr;
+  if (rule == nullptr) {
     fail(ErrorCode::unsupported, "Gradient: {} has no gradient here; known: {} (node \"{}\")",
          node.op_type, known_operators(), node.name);
   }
-  rule->apply({*this, node, node.outputs[0], found->second});
+  rule({*this, node, node.outputs[0], found->second});
 }
 
 ValueId BackwardPass::gradient_or_zeros(ValueId id) {
@@ -230,9 +187,7 @@ ValueId BackwardPass::add(std::string op_type, std::vector<ValueId> inputs,
     fail(ErrorCode::corrupt_file, "graph: more than {} nodes", max_nodes_);
   Node node;
   node.name = fmt::format("{}/{}_{}", name_, op_type, ++made_);
-  node.opset = domain.empty() ? kOpset : 1;
-  node.domain = std::move(domain);
-  node.op_type = std::move(op_type);
+  set_operator(node, domain, op_type, domain.empty() ? kOpset : 1);
   node.operator_inputs = inputs.size();
   node.inputs = std::move(inputs);
   for (auto& [name, value] : settings) node.attributes.set(name, std::move(value));

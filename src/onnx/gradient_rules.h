@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "onnx/graph.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
 
@@ -40,5 +40,54 @@ class BackwardPass {
   std::size_t made_ = 0;
   std::map<ValueId, ValueId> gradients_;
 };
+
+/// What a rule knows: the node's inputs a and b, its output y, and y's gradient.
+struct GradientPlace {
+  BackwardPass& pass;
+  const Node& node;
+  ValueId y, dy;
+
+  ValueId in(std::size_t index) const { return node.input(index); }
+  void give(std::size_t index, ValueId gradient) const {
+    if (node.has_input(index)) pass.give(in(index), gradient);
+  }
+  ValueId op(const char* type, std::vector<ValueId> inputs,
+             std::vector<BackwardPass::Setting> settings = {}) const {
+    return pass.add(type, std::move(inputs), std::move(settings));
+  }
+  ValueId mul(ValueId p, ValueId q) const { return op("Mul", {p, q}); }
+  std::int64_t flag(const char* name, std::int64_t fallback) const {
+    return node.attributes.get(name, fallback);
+  }
+};
+
+/// Rules that the rows of operators name: each gives the node's inputs their gradients.
+namespace gradients {
+
+void abs(const GradientPlace& at);
+void sum_of_two(const GradientPlace& at);
+void cast(const GradientPlace& at);
+void div(const GradientPlace& at);
+void exp(const GradientPlace& at);
+void reshape(const GradientPlace& at);
+void gemm(const GradientPlace& at);
+void identity(const GradientPlace& at);
+void log(const GradientPlace& at);
+void matmul(const GradientPlace& at);
+void mul(const GradientPlace& at);
+void neg(const GradientPlace& at);
+void pow(const GradientPlace& at);
+void reduce_sum(const GradientPlace& at);
+void reduce_mean(const GradientPlace& at);
+void relu(const GradientPlace& at);
+void sigmoid(const GradientPlace& at);
+void softmax(const GradientPlace& at);
+void log_softmax(const GradientPlace& at);
+void sqrt(const GradientPlace& at);
+void sub(const GradientPlace& at);
+void tanh(const GradientPlace& at);
+void transpose(const GradientPlace& at);
+
+}  // namespace gradients
 
 }  // namespace quern::onnx

@@ -15,6 +15,7 @@
 namespace quern::onnx {
 
 struct Graph;
+struct Operator;
 
 /// A place in Graph::values; kAbsent for an optional input or output that is not there.
 using ValueId = std::int32_t;
@@ -74,7 +75,8 @@ struct Node {
   std::string name;    ///< of the file, or made of the operator's and a number
   std::string domain;  ///< "" is ai.onnx; "quern" for what passes put in
   std::string op_type;
-  std::int64_t opset = 0;  ///< version of the domain
+  std::int64_t opset = 0;         ///< version of the domain
+  const Operator* row = nullptr;  ///< what is known of the operator; null where it is not known
   Attributes attributes;
   /// Those of the operator, then the values of this graph that the node's subgraphs use.
   std::vector<ValueId> inputs;

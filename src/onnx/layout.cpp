@@ -8,14 +8,6 @@
 namespace quern::onnx {
 namespace {
 
-// clang-format off
-constexpr std::string_view kElementwise[] = {
-    "Abs", "Add", "Cast", "Ceil", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
-    "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow",
-    "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Silu", "Softplus", "Softsign", "Sqrt", "Sub",
-    "Sum", "Swish", "Tanh", "Where"};
-// clang-format on
-
 /// The order of axes in which a tensor without gaps is row-major; nothing where it is row-major as
 /// it is, or has gaps.
 std::optional<Shape> dense_order(const Tensor& x) {
@@ -80,13 +72,6 @@ class KeepLayout final : public Kernel {
 };
 
 }  // namespace
-
-bool is_elementwise(const Node& node) {
-  const bool one_output = node.outputs.size() == 1;
-  const bool of_an_axis = node.attributes.contains("axis");
-  return one_output && !of_an_axis && (node.domain.empty() || node.domain == "quern") &&
-         std::ranges::count(kElementwise, node.op_type) > 0;
-}
 
 KernelPtr keep_layout(KernelPtr kernel) {
   return std::make_unique<const KeepLayout>(std::move(kernel));

@@ -10,7 +10,6 @@
 #include "io/onnx_proto.h"
 #include "onnx/build.h"
 #include "onnx/executable.h"
-#include "onnx/import/import.h"
 #include "onnx/passes/pass.h"
 #include "onnx/row_independence.h"
 #include "ops/packed_matmul.h"
@@ -149,8 +148,7 @@ void count_operators(const Graph& graph, ModelInfo& info) {
     if (node.domain == "quern") continue;
     const std::string name = (node.domain.empty() ? "" : node.domain + "::") + node.op_type;
     const bool is_new = info.operators[name]++ == 0;
-    if (is_new && find_operator(node.domain, node.op_type, node.opset) == nullptr)
-      info.unsupported.push_back(name);
+    if (is_new && node.row == nullptr) info.unsupported.push_back(name);
     for (const auto& [unused, attribute] : node.attributes.all()) {
       const auto* inner = std::get_if<std::shared_ptr<const Graph>>(&attribute);
       if (inner != nullptr) count_operators(**inner, info);

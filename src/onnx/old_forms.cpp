@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
 namespace {
@@ -308,7 +309,10 @@ std::vector<Node> renewed(Node node, Graph& graph) {
   const auto* form = std::ranges::find(kOldForms, node.op_type, &OldForm::op_type);
   const bool is_old =
       form != std::end(kOldForms) && node.domain.empty() && node.opset < form->before;
-  return is_old ? form->renew(std::move(node), graph) : alone(std::move(node));
+  if (!is_old) return alone(std::move(node));
+  Nodes nodes = form->renew(std::move(node), graph);
+  for (Node& made : nodes) made.row = find_operator(made);
+  return nodes;
 }
 
 }  // namespace quern::onnx

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "onnx/passes/pass.h"
-#include "onnx/row_rules.h"
+#include "onnx/row_states.h"
 
 namespace quern::onnx {
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
 namespace {
@@ -27,8 +28,7 @@ void set_activation(Node& node, const std::string& name, const std::vector<float
     node.attributes.set(attribute, index < parameters.size() ? parameters[index] : otherwise);
   };
   constexpr float kMost = std::numeric_limits<float>::max();
-  node.op_type = name;
-  node.opset = 6;  // in which Clip's bounds are attributes
+  set_operator(node, {}, name, 6);  // in which Clip's bounds are attributes
   if (name == "LeakyRelu") {
     set("alpha", 0, 0.01f);
   } else if (name == "Clip") {
@@ -68,17 +68,14 @@ std::vector<Node> split_fused(Node node, Graph& graph) {
   const std::string activation = parts[0].attributes.get("activation", "");
   const std::vector<float> parameters = activation_parameters(parts[0]);
   const ValueId addend = parts[0].input(3);
-  parts[0].domain.clear();
-  parts[0].op_type = is_conv ? "Conv" : "Gemm";
-  parts[0].opset = is_conv ? 11 : 13;
+  set_operator(parts[0], {}, is_conv ? "Conv" : "Gemm", is_conv ? 11 : 13);
   if (parts[0].operator_inputs > 3) {
     parts[0].inputs.resize(3);
     parts[0].operator_inputs = 3;
   }
   if (addend != kAbsent) {
     Node& sum = follow(parts, graph, name + "/sum");
-    sum.op_type = "Add";
-    sum.opset = 14;
+    set_operator(sum, {}, "Add", 14);
     sum.inputs.push_back(addend);
     sum.operator_inputs = 2;
   }

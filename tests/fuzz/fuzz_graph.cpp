@@ -8,7 +8,6 @@
 #include "fuzz/targets.h"
 #include "onnx/executable.h"
 #include "onnx/import/import.h"
-#include "onnx/import/input_counts.h"
 #include "onnx/passes/pass.h"
 
 namespace quern::fuzz {
@@ -167,9 +166,7 @@ Node make_node(Graph& graph, Choices& choices, std::vector<ValueId>& known) {
   const Operator& op = *operators[place % operators.size()];
   Node node;
   node.name = "n" + std::to_string(graph.nodes.size());
-  node.domain = op.domain;
-  node.op_type = op.op_type;
-  node.opset = op.since;
+  set_operator(node, op.domain, op.op_type, op.since);
   for (unsigned left = choices.below(7); left > 0; --left) {
     const unsigned pick = choices.next();
     if (pick < 100) {
@@ -181,8 +178,7 @@ Node make_node(Graph& graph, Choices& choices, std::vector<ValueId>& known) {
       node.inputs.push_back(kAbsent);
     }
   }
-  node.inputs.resize(
-      std::min(node.inputs.size(), most_inputs(node.domain, node.op_type, node.opset)));
+  node.inputs.resize(std::min(node.inputs.size(), op.inputs.most));
   node.operator_inputs = node.inputs.size();
   add_attributes(node, choices);
   for (unsigned left = 1 + choices.below(3); left > 0; --left) {
@@ -229,8 +225,7 @@ class Growing {
   }
 
   void run(const Node& node) {
-    const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-    const KernelPtr kernel = entry->import(node, {graph_, {}});
+    const KernelPtr kernel = node.row->import(node, {graph_, {}});
     const Value none;
     std::vector<const Value*> inputs;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {

@@ -328,7 +328,7 @@ TEST_CASE("a map's values become a row, by the order of its keys or at the place
   const auto row = [](const Value& map, const Attributes& attributes) {
     GraphMaker maker;
     maker.output(maker.node("CastMap", {maker.input("x")}, attributes, 1));
-    maker.graph.nodes[0].domain = "ai.onnx.ml";
+    set_operator(maker.graph.nodes[0], "ai.onnx.ml", "CastMap", 1);
     const Tensor y = run_graph(maker.graph, {map})[0];
     CHECK(y.rank() == 2);
     return y.reshape({y.numel()});

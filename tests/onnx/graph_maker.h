@@ -6,6 +6,7 @@
 
 #include "onnx/executable.h"
 #include "onnx/graph.h"
+#include "onnx/operator.h"
 
 /// Makes graphs for tests, a node at a time.
 class GraphMaker {
@@ -30,8 +31,7 @@ class GraphMaker {
                std::vector<Attribute> attributes = {}, std::int64_t opset = 18) {
     quern::onnx::Node made;
     made.name = op_type + std::to_string(graph.nodes.size());
-    made.op_type = op_type;
-    made.opset = opset;
+    quern::onnx::set_operator(made, {}, op_type, opset);
     made.operator_inputs = inputs.size();
     made.inputs = std::move(inputs);
     for (auto& [name, value] : attributes) made.attributes.set(name, value);

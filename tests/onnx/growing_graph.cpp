@@ -3,7 +3,7 @@
 #include <limits>
 #include <utility>
 
-#include "onnx/import/import.h"
+#include "onnx/operator.h"
 
 namespace quern::random_graphs {
 
@@ -14,8 +14,7 @@ namespace {
 /// What a node's kernel gives for what its inputs are.
 std::vector<Tensor> run_node(const Graph& graph, const Node& node,
                              const std::map<ValueId, Tensor>& values) {
-  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  require(entry != nullptr, "no operator {}", node.op_type);
+  require(node.row != nullptr, "no operator {}", node.op_type);
   std::vector<Value> given;
   for (const ValueId id : node.inputs)
     given.push_back(id == kAbsent ? Value() : Value(values.at(id)));
@@ -23,7 +22,7 @@ std::vector<Tensor> run_node(const Graph& graph, const Node& node,
   for (const Value& value : given) inputs.push_back(&value);
   std::vector<Value> results(node.outputs.size());
   Outputs outputs(results);
-  entry->import(node, {graph, {}})->run(Inputs(inputs), outputs);
+  node.row->import(node, {graph, {}})->run(Inputs(inputs), outputs);
   std::vector<Tensor> tensors;
   for (const Value& result : results)
     tensors.push_back(result.is_none() ? Tensor() : result.tensor().contiguous());

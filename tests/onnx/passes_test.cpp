@@ -196,7 +196,7 @@ TEST_CASE("a FusedConv is a convolution, a sum and an activation, and they are o
       "FusedConv", {x, maker.constant(wavy({5, 3, 1, 1})), maker.constant(wavy({5}, 2)), residual},
       {{"activation", std::string("LeakyRelu")}, {"activation_params", std::vector<float>{0.3f}}}));
   Node fused = std::exchange(maker.graph.nodes, {}).front();
-  fused.domain = "com.microsoft";
+  set_operator(fused, "com.microsoft", fused.op_type, fused.opset);
   maker.graph.nodes = split_fused(std::move(fused), maker.graph);
   CHECK(maker.op_types() == Types{"Conv", "Add", "LeakyRelu"});
   check_pass(maker, fuse_convolutions, {wavy({2, 3, 4, 5}), wavy({2, 5, 4, 5}, 1)},

@@ -184,13 +184,22 @@ KernelPtr causal_conv_with_state(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kAttentionOperators[] = {
-    {"Attention", 23, attention, kSame},
-    {"CausalConvWithState", 27, causal_conv_with_state, kSame},
-    {"FlexAttention", 1, flex_attention, kSame, Purity::deterministic, "ai.onnx.preview"},
-    {"LinearAttention", 27, linear_attention, kSame},
-    {"RotaryEmbedding", 23, rotary_embedding, kSame},
+    {.op_type = "Attention", .since = 23, .inputs = {3, 6}, .import = attention,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Attention", .since = 24, .inputs = {3, 7}, .import = attention,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "CausalConvWithState", .since = 27, .import = causal_conv_with_state,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "FlexAttention", .domain = kPreview, .import = flex_attention,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "LinearAttention", .since = 27, .import = linear_attention,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "RotaryEmbedding", .since = 23, .inputs = {3, 4}, .import = rotary_embedding,
+     .mapping = {.shapes = kSame}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -401,21 +401,30 @@ KernelPtr projected_attention(const Node& node, const ImportContext&) {
   return std::make_unique<const ProjectedAttention>(node);
 }
 
+// clang-format off
 constexpr Operator kContribOperators[] = {
-    {"Attention", 1, projected_attention, kSame, kPure, kMicrosoft},
-    {"BiasGelu", 1, bias_gelu, kSame, kPure, kMicrosoft},
-    {"EmbedLayerNormalization", 1, embed_layer_normalization, kSame, kPure, kMicrosoft},
-    {"FastGelu", 1, fast_gelu, kSame, kPure, kMicrosoft},
-    {"FusedMatMul", 1, fused_matmul, kSame, kPure, kMicrosoft},
-    {"GroupQueryAttention", 1, group_query_attention, ShapesFrom::anything, kPure, kMicrosoft},
-    {"MultiHeadAttention", 1, multi_head_attention, kSame, kPure, kMicrosoft},
-    {"QuickGelu", 1, quick_gelu, kSame, kPure, kMicrosoft},
-    {"RotaryEmbedding", 1, scaled_rotary_embedding, kSame, kPure, kMicrosoft},
-    {"SimplifiedLayerNormalization", 1, simplified_layer_normalization, kSame},
-    {"SkipLayerNormalization", 1, skip_layer_normalization, kSame, kPure, kMicrosoft},
-    {"SkipSimplifiedLayerNormalization", 1, skip_simplified_layer_normalization, kSame, kPure,
-     kMicrosoft},
+    {.op_type = "Attention", .domain = kMicrosoft, .import = projected_attention,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "BiasGelu", .domain = kMicrosoft, .import = bias_gelu, .mapping = kBroadcasting},
+    {.op_type = "EmbedLayerNormalization", .domain = kMicrosoft,
+     .import = embed_layer_normalization, .mapping = {.shapes = kSame}},
+    {.op_type = "FastGelu", .domain = kMicrosoft, .import = fast_gelu, .mapping = kBroadcasting},
+    {.op_type = "FusedMatMul", .domain = kMicrosoft, .import = fused_matmul,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "GroupQueryAttention", .domain = kMicrosoft, .import = group_query_attention},
+    {.op_type = "MultiHeadAttention", .domain = kMicrosoft, .import = multi_head_attention,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "QuickGelu", .domain = kMicrosoft, .import = quick_gelu, .mapping = kBroadcasting},
+    {.op_type = "RotaryEmbedding", .domain = kMicrosoft, .import = scaled_rotary_embedding,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "SimplifiedLayerNormalization", .import = simplified_layer_normalization,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "SkipLayerNormalization", .domain = kMicrosoft, .import = skip_layer_normalization,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "SkipSimplifiedLayerNormalization", .domain = kMicrosoft,
+     .import = skip_simplified_layer_normalization, .mapping = {.shapes = kSame}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -77,10 +77,13 @@ class Loop final : public Kernel {
   std::size_t carried_;
 };
 
+// clang-format off
 constexpr Operator kControlOperators[] = {
-    {"If", 1, make<If>},
-    {"Loop", 1, make<Loop>},
+    {.op_type = "If", .inputs = {1, 1}, .import = make<If>},
+    {.op_type = "Loop", .inputs = {3, kAnyNumber}, .import = make<Loop>},
+    {.op_type = "Loop", .since = 11, .inputs = {2, kAnyNumber}, .import = make<Loop>},
 };
+// clang-format on
 
 }  // namespace
 

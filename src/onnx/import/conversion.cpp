@@ -42,11 +42,17 @@ KernelPtr bit_cast(const Node& node, const ImportContext&) {
   return make_kernel([dtype](const Inputs& in) { return ops::bit_cast(in[0], dtype); });
 }
 
+// clang-format off
 constexpr Operator kConversionOperators[] = {
-    {"BitCast", 26, bit_cast, kSame},
-    {"Cast", 1, cast, kSame},
-    {"CastLike", 15, cast_like, kSame},
+    {.op_type = "BitCast", .since = 26, .import = bit_cast, .mapping = {.shapes = kSame}},
+    {.op_type = "Cast", .inputs = {1, 1}, .import = cast,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_like_first, .sizes = same_sizes,
+                 .elementwise = true}, .finite = Finite::of_first, .carries_sizes = true,
+     .gradient = gradients::cast},
+    {.op_type = "CastLike", .since = 15, .inputs = {2, 2}, .import = cast_like,
+     .mapping = {.shapes = kSame}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -89,10 +89,15 @@ KernelPtr convolution(const Node& node, const ImportContext& context) {
   return std::make_unique<const Conv>(node, context, transposed);
 }
 
+// clang-format off
 constexpr Operator kConvolutionOperators[] = {
-    {"Conv", 1, convolution<false>, kSame},
-    {"ConvTranspose", 1, convolution<true>, kSame},
+    {.op_type = "Conv", .inputs = {2, 3}, .import = convolution<false>,
+     .mapping = {.shapes = kSame, .dims = conv_dims, .rows = follow_each_image},
+     .finite = Finite::of_all},
+    {.op_type = "ConvTranspose", .inputs = {2, 3}, .import = convolution<true>,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}, .finite = Finite::of_all},
 };
+// clang-format on
 
 }  // namespace
 

@@ -204,12 +204,19 @@ KernelPtr channel_shuffle(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kFusedOperators[] = {
-    {"ChannelShuffle", 1, channel_shuffle, kSame, kPure, kQuern},
-    {"Attention", 1, plain_attention, kSame, kPure, kQuern},
-    {"Conv", 1, conv, kSame, kPure, kQuern},
-    {"Linear", 1, linear, kSame, kPure, kQuern},
+    {.op_type = "ChannelShuffle", .domain = kQuern, .import = channel_shuffle,
+     .mapping = {.shapes = kSame}, .bf16 = {.inputs = 1}, .finite = Finite::of_all},
+    {.op_type = "Attention", .domain = kQuern, .import = plain_attention,
+     .mapping = {.shapes = kSame}, .bf16 = {.inputs = kAnyNumber, .starts = true},
+     .finite = Finite::of_all},
+    {.op_type = "Conv", .domain = kQuern, .import = conv, .mapping = {.shapes = kSame},
+     .bf16 = {.inputs = kAnyNumber, .starts = true}, .finite = Finite::of_all},
+    {.op_type = "Linear", .domain = kQuern, .import = linear, .mapping = {.shapes = kSame},
+     .bf16 = {.inputs = kAnyNumber, .starts = true}, .finite = Finite::of_all},
 };
+// clang-format on
 
 }  // namespace
 

@@ -272,20 +272,34 @@ KernelPtr image_decoder(const Node& node, const ImportContext&) {
   return make_kernel([format](const Inputs& in) { return ops::decode_image(in[0], format); });
 }
 
+// clang-format off
 constexpr Operator kImageOperators[] = {
-    {"AffineGrid", 20, affine_grid, kConstants},
-    {"Col2Im", 18, col2im, kConstants},
-    {"DeformConv", 19, deform_conv, kSame},
-    {"GridSample", 16, grid_sample, kSame},
-    {"ImageDecoder", 20, image_decoder},
-    {"MaxRoiPool", 1, max_roi_pool, kSame},
-    {"NonMaxSuppression", 10, non_max_suppression},
-    {"Resize", 10, resize_by_input, kConstants},
-    {"Resize", 11, resize, kConstants},
-    {"RoiAlign", 10, roi_align, kSame},
-    {"Upsample", 7, upsample_by_attribute, kSame},
-    {"Upsample", 9, resize_by_input, kConstants},
+    {.op_type = "AffineGrid", .since = 20, .inputs = {2, 2}, .import = affine_grid,
+     .mapping = {.shapes = kConstants}},
+    {.op_type = "Col2Im", .since = 18, .inputs = {3, 3}, .import = col2im,
+     .mapping = {.shapes = kConstants}},
+    {.op_type = "DeformConv", .since = 19, .inputs = {3, 5}, .import = deform_conv,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "GridSample", .since = 16, .inputs = {2, 2}, .import = grid_sample,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "ImageDecoder", .since = 20, .inputs = {1, 1}, .import = image_decoder},
+    {.op_type = "MaxRoiPool", .inputs = {2, 2}, .import = max_roi_pool,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "NonMaxSuppression", .since = 10, .inputs = {2, 5}, .import = non_max_suppression},
+    {.op_type = "Resize", .since = 10, .inputs = {2, 2}, .import = resize_by_input,
+     .mapping = {.shapes = kConstants, .rows = follow_resize}, .finite = Finite::of_first},
+    {.op_type = "Resize", .since = 11, .inputs = {3, 4}, .import = resize,
+     .mapping = {.shapes = kConstants, .rows = follow_resize}, .finite = Finite::of_first},
+    {.op_type = "Resize", .since = 13, .inputs = {1, 4}, .import = resize,
+     .mapping = {.shapes = kConstants, .rows = follow_resize}, .finite = Finite::of_first},
+    {.op_type = "RoiAlign", .since = 10, .inputs = {3, 3}, .import = roi_align,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Upsample", .since = 7, .inputs = {1, 1}, .import = upsample_by_attribute,
+     .mapping = {.shapes = kSame, .rows = follow_resize}, .finite = Finite::of_first},
+    {.op_type = "Upsample", .since = 9, .inputs = {2, 2}, .import = resize_by_input,
+     .mapping = {.shapes = kConstants, .rows = follow_resize}, .finite = Finite::of_first},
 };
+// clang-format on
 
 }  // namespace
 

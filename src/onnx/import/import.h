@@ -1,89 +1,26 @@
 #pragma once
 
-#include <functional>
 #include <span>
-#include <string>
 #include <string_view>
 
-#include "core/activation.h"
-#include "onnx/graph.h"
-#include "onnx/kernel.h"
+#include "onnx/gradient_rules.h"
+#include "onnx/import/row_rules.h"
+#include "onnx/import/shape_rules.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
-
-class Executable;
-
-/// What fixes the shapes of a node's outputs; lets a plan compute shapes once.
-enum class ShapesFrom : std::uint8_t {
-  anything,        ///< data, or not known: nothing is assumed
-  input_shapes,    ///< the shapes of the inputs alone
-  input_constants  ///< the shape of input 0 and the values of the others
-};
-
-/// What an importer is given.
-struct ImportContext {
-  const Graph& graph;  ///< the one that holds the node: its constants can be looked at
-  /// Compiles a subgraph of the node, to be run by its kernel.
-  std::function<std::shared_ptr<const Executable>(const Graph&)> compile;
-};
-
-/// Binds a node's attributes, by the rules of its opset, and gives what computes it. Throws:
-/// `corrupt_file` for attributes that break the standard's rules; `unsupported`.
-using Importer = KernelPtr (*)(const Node& node, const ImportContext& context);
-
-/// What the outputs are made of. Deterministic nodes of constant inputs are computed once.
-enum class Purity : std::uint8_t {
-  deterministic,
-  random,     ///< differs from run to run
-  shape_only  ///< the values of outputs follow from the shape of input 0: Shape, Size
-};
-
-using ActivationOf = std::optional<ActivationFunction> (*)(const Node& node, const Graph& graph);
-
-/// One operator of a domain from one opset on, until another entry of its name begins.
-struct Operator {
-  std::string_view op_type;
-  int since;
-  Importer import;
-  ShapesFrom shapes = ShapesFrom::anything;
-  Purity purity = Purity::deterministic;
-  std::string_view domain = {};
-  /// What it computes of its first input, where that is one function of each element.
-  ActivationOf activation = nullptr;
-  /// What the product of its input and its result is, likewise.
-  ActivationOf gated = nullptr;
-};
-
-/// What a node computes of its first input; nothing where that is none.
-std::optional<ActivationFunction> activation_of(const Node& node, const Graph& graph);
-/// What the product of a node's first input and its result is, likewise.
-std::optional<ActivationFunction> gated_of(const Node& node, const Graph& graph);
-
-void set_operator(Node& node, std::string_view domain, std::string_view op_type,
-                  std::int64_t opset);
-/// Makes a node the operator that computes `function` of its first input: silu, hardswish, GELU, or
-/// relu with a slope.
-void set_activation(Node& node, const ActivationFunction& function);
-
-/// Of a node's outputs: as its operator's, but random where a node in one of its subgraphs is.
-Purity purity_of(const Node& node);
 
 /// Short, for the tables.
 inline constexpr auto kSame = ShapesFrom::input_shapes;
 inline constexpr auto kConstants = ShapesFrom::input_constants;
-inline constexpr auto kPure = Purity::deterministic;
-inline constexpr std::string_view kMicrosoft = "com.microsoft";
-inline constexpr std::string_view kQuern = "quern";  ///< what passes put in
-inline constexpr std::string_view kMl = "ai.onnx.ml";
+/// A function of each element of input 0, whatever the others.
+inline constexpr Mapping kElementwise{
+    .shapes = kSame, .dims = same_dims, .rows = follow_like_first, .elementwise = true};
+/// A function of the elements at the same place of all inputs, which broadcast to each other.
+inline constexpr Mapping kBroadcasting{
+    .shapes = kSame, .dims = broadcast_dims, .rows = follow_broadcasting, .elementwise = true};
 
-/// Every entry of every family; see table.cpp.
-std::vector<const Operator*> all_operators();
-
-/// The entry for a node of that opset; null where there is none.
-const Operator* find_operator(std::string_view domain, std::string_view op_type,
-                              std::int64_t opset);
-
-/// Entries of one family, a file each.
+/// Rows of one family, a file each.
 using OperatorTable = std::span<const Operator>;
 OperatorTable activation_operators();
 OperatorTable attention_operators();

@@ -89,19 +89,30 @@ KernelPtr unique(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kIndexingOperators[] = {
-    {"Compress", 9, compress},
-    {"Gather", 1, along_axis<ops::gather>, kSame},
-    {"GatherElements", 11, along_axis<ops::gather_elements>, kSame},
-    {"GatherND", 11, gather_nd, kSame},
-    {"NonZero", 9, nonzero},
-    {"OneHot", 9, one_hot},
-    {"Scatter", 9, scatter_elements, kSame},
-    {"ScatterElements", 11, scatter_elements, kSame},
-    {"ScatterND", 11, scatter_nd, kSame},
-    {"TensorScatter", 24, tensor_scatter, kSame},
-    {"Unique", 11, unique},
+    {.op_type = "Compress", .since = 9, .inputs = {2, 2}, .import = compress},
+    {.op_type = "Gather", .inputs = {2, 2}, .import = along_axis<ops::gather>,
+     .mapping = {.shapes = kSame, .dims = gather_dims, .rows = follow_gather,
+                 .sizes = gather_sizes}, .finite = Finite::of_first, .carries_sizes = true},
+    {.op_type = "GatherElements", .since = 11, .inputs = {2, 2},
+     .import = along_axis<ops::gather_elements>, .mapping = {.shapes = kSame}},
+    {.op_type = "GatherND", .since = 11, .inputs = {2, 2}, .import = gather_nd,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "NonZero", .since = 9, .inputs = {1, 1}, .import = nonzero},
+    {.op_type = "OneHot", .since = 9, .inputs = {3, 3}, .import = one_hot,
+     .mapping = {.rows = follow_one_hot}},
+    {.op_type = "Scatter", .since = 9, .inputs = {3, 3}, .import = scatter_elements,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "ScatterElements", .since = 11, .inputs = {3, 3}, .import = scatter_elements,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "ScatterND", .since = 11, .inputs = {3, 3}, .import = scatter_nd,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "TensorScatter", .since = 24, .inputs = {2, 3}, .import = tensor_scatter,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Unique", .since = 11, .inputs = {1, 1}, .import = unique},
 };
+// clang-format on
 
 }  // namespace
 

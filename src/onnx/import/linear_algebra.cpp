@@ -72,12 +72,23 @@ KernelPtr einsum(const Node& node, const ImportContext&) {
   return make_kernel([equation](const Inputs& in) { return ops::einsum(equation, in.tensors()); });
 }
 
+// clang-format off
 constexpr Operator kLinearAlgebraOperators[] = {
-    {"Det", 11, unary<ops::det>, kSame},
-    {"Einsum", 12, einsum, kSame},
-    {"Gemm", 1, gemm, kSame},
-    {"MatMul", 1, binary<ops::matmul>, kSame},
+    {.op_type = "Det", .since = 11, .inputs = {1, 1}, .import = unary<ops::det>,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Einsum", .since = 12, .inputs = {1, kAnyNumber}, .import = einsum,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Gemm", .inputs = {3, 3}, .import = gemm,
+     .mapping = {.shapes = kSame, .dims = gemm_dims, .rows = follow_gemm}, .finite = Finite::of_all,
+     .gradient = gradients::gemm},
+    {.op_type = "Gemm", .since = 11, .inputs = {2, 3}, .import = gemm,
+     .mapping = {.shapes = kSame, .dims = gemm_dims, .rows = follow_gemm}, .finite = Finite::of_all,
+     .gradient = gradients::gemm},
+    {.op_type = "MatMul", .inputs = {2, 2}, .import = binary<ops::matmul>,
+     .mapping = {.shapes = kSame, .dims = matmul_dims, .rows = follow_matmul},
+     .finite = Finite::of_all, .gradient = gradients::matmul},
 };
+// clang-format on
 
 }  // namespace
 

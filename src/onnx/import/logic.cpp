@@ -26,25 +26,40 @@ KernelPtr where(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return ops::where(in[0], in[1], in[2]); });
 }
 
+// clang-format off
 constexpr Operator kLogicOperators[] = {
-    {"And", 1, binary<ops::logical_and>, kSame},
-    {"BitShift", 11, bit_shift, kSame},
-    {"BitwiseAnd", 18, binary<ops::bitwise_and>, kSame},
-    {"BitwiseNot", 18, unary<ops::bitwise_not>, kSame},
-    {"BitwiseOr", 18, binary<ops::bitwise_or>, kSame},
-    {"BitwiseXor", 18, binary<ops::bitwise_xor>, kSame},
-    {"Equal", 1, binary<ops::equal>, kSame},
-    {"Greater", 1, binary<ops::greater>, kSame},
-    {"GreaterOrEqual", 12, binary<ops::greater_equal>, kSame},
-    {"IsInf", 10, is_inf, kSame},
-    {"IsNaN", 9, unary<ops::is_nan>, kSame},
-    {"Less", 1, binary<ops::less>, kSame},
-    {"LessOrEqual", 12, binary<ops::less_equal>, kSame},
-    {"Not", 1, unary<ops::logical_not>, kSame},
-    {"Or", 1, binary<ops::logical_or>, kSame},
-    {"Where", 9, where, kSame},
-    {"Xor", 1, binary<ops::logical_xor>, kSame},
+    {.op_type = "And", .inputs = {2, 2}, .import = binary<ops::logical_and>,
+     .mapping = kBroadcasting},
+    {.op_type = "BitShift", .since = 11, .inputs = {2, 2}, .import = bit_shift,
+     .mapping = kBroadcasting},
+    {.op_type = "BitwiseAnd", .since = 18, .inputs = {2, 2}, .import = binary<ops::bitwise_and>,
+     .mapping = kBroadcasting},
+    {.op_type = "BitwiseNot", .since = 18, .inputs = {1, 1}, .import = unary<ops::bitwise_not>,
+     .mapping = kElementwise},
+    {.op_type = "BitwiseOr", .since = 18, .inputs = {2, 2}, .import = binary<ops::bitwise_or>,
+     .mapping = kBroadcasting},
+    {.op_type = "BitwiseXor", .since = 18, .inputs = {2, 2}, .import = binary<ops::bitwise_xor>,
+     .mapping = kBroadcasting},
+    {.op_type = "Equal", .inputs = {2, 2}, .import = binary<ops::equal>, .mapping = kBroadcasting},
+    {.op_type = "Greater", .inputs = {2, 2}, .import = binary<ops::greater>,
+     .mapping = kBroadcasting},
+    {.op_type = "GreaterOrEqual", .since = 12, .inputs = {2, 2},
+     .import = binary<ops::greater_equal>, .mapping = kBroadcasting},
+    {.op_type = "IsInf", .since = 10, .inputs = {1, 1}, .import = is_inf, .mapping = kElementwise},
+    {.op_type = "IsNaN", .since = 9, .inputs = {1, 1}, .import = unary<ops::is_nan>,
+     .mapping = kElementwise},
+    {.op_type = "Less", .inputs = {2, 2}, .import = binary<ops::less>, .mapping = kBroadcasting},
+    {.op_type = "LessOrEqual", .since = 12, .inputs = {2, 2}, .import = binary<ops::less_equal>,
+     .mapping = kBroadcasting},
+    {.op_type = "Not", .inputs = {1, 1}, .import = unary<ops::logical_not>,
+     .mapping = kElementwise},
+    {.op_type = "Or", .inputs = {2, 2}, .import = binary<ops::logical_or>,
+     .mapping = kBroadcasting},
+    {.op_type = "Where", .since = 9, .inputs = {3, 3}, .import = where, .mapping = kBroadcasting},
+    {.op_type = "Xor", .inputs = {2, 2}, .import = binary<ops::logical_xor>,
+     .mapping = kBroadcasting},
 };
+// clang-format on
 
 }  // namespace
 

@@ -80,9 +80,12 @@ KernelPtr matmul_bits(const Node& node, const ImportContext& context) {
   return std::make_unique<const CodedProduct>(node, context);
 }
 
+// clang-format off
 constexpr Operator kMatMulBitsOperators[] = {
-    {"MatMulNBits", 1, matmul_bits, kSame, kPure, kMicrosoft},
+    {.op_type = "MatMulNBits", .domain = kMicrosoft, .import = matmul_bits,
+     .mapping = {.shapes = kSame}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -327,23 +327,37 @@ KernelPtr linear_classifier(const Node& node, const ImportContext&) {
 }
 
 constexpr auto kAny = ShapesFrom::anything;
+// clang-format off
 constexpr Operator kMlOperators[] = {
-    {"ArrayFeatureExtractor", 1, array_feature_extractor, kSame, kPure, kMl},
-    {"Binarizer", 1, binarizer, kSame, kPure, kMl},
-    {"CastMap", 1, cast_map, kAny, kPure, kMl},
-    {"CategoryMapper", 1, category_mapper, kSame, kPure, kMl},
-    {"DictVectorizer", 1, dict_vectorizer, kAny, kPure, kMl},
-    {"FeatureVectorizer", 1, feature_vectorizer, kSame, kPure, kMl},
-    {"Imputer", 1, imputer, kSame, kPure, kMl},
-    {"LabelEncoder", 1, label_encoder_1, kSame, kPure, kMl},
-    {"LabelEncoder", 2, label_encoder, kSame, kPure, kMl},
-    {"LinearClassifier", 1, linear_classifier, kSame, kPure, kMl},
-    {"LinearRegressor", 1, linear_regressor, kSame, kPure, kMl},
-    {"Normalizer", 1, normalizer, kSame, kPure, kMl},
-    {"OneHotEncoder", 1, one_hot_encoder, kSame, kPure, kMl},
-    {"Scaler", 1, scaler, kSame, kPure, kMl},
-    {"ZipMap", 1, zip_map, kAny, kPure, kMl},
+    {.op_type = "ArrayFeatureExtractor", .domain = kMl, .inputs = {2, 2},
+     .import = array_feature_extractor, .mapping = {.shapes = kSame}},
+    {.op_type = "Binarizer", .domain = kMl, .inputs = {1, 1}, .import = binarizer,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "CastMap", .domain = kMl, .inputs = {1, 1}, .import = cast_map},
+    {.op_type = "CategoryMapper", .domain = kMl, .inputs = {1, 1}, .import = category_mapper,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "DictVectorizer", .domain = kMl, .inputs = {1, 1}, .import = dict_vectorizer},
+    {.op_type = "FeatureVectorizer", .domain = kMl, .inputs = {1, kAnyNumber},
+     .import = feature_vectorizer, .mapping = {.shapes = kSame}},
+    {.op_type = "Imputer", .domain = kMl, .inputs = {1, 1}, .import = imputer,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "LabelEncoder", .domain = kMl, .inputs = {1, 1}, .import = label_encoder_1,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "LabelEncoder", .since = 2, .domain = kMl, .inputs = {1, 1},
+     .import = label_encoder, .mapping = {.shapes = kSame}},
+    {.op_type = "LinearClassifier", .domain = kMl, .inputs = {1, 1}, .import = linear_classifier,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "LinearRegressor", .domain = kMl, .inputs = {1, 1}, .import = linear_regressor,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "Normalizer", .domain = kMl, .inputs = {1, 1}, .import = normalizer,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "OneHotEncoder", .domain = kMl, .inputs = {1, 1}, .import = one_hot_encoder,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Scaler", .domain = kMl, .inputs = {1, 1}, .import = scaler,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "ZipMap", .domain = kMl, .inputs = {1, 1}, .import = zip_map},
 };
+// clang-format on
 
 }  // namespace
 

@@ -188,17 +188,38 @@ KernelPtr mean_variance_normalization(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kNormalizationOperators[] = {
-    {"BatchNormalization", 1, batch_normalization, kSame},
-    {"GroupNormalization", 18, group_normalization<true>, kSame},
-    {"GroupNormalization", 21, group_normalization<false>, kSame},
-    {"InstanceNormalization", 1, instance_normalization, kSame},
-    {"LRN", 1, lrn, kSame},
-    {"LayerNormalization", 17, layer_normalization, kSame},
-    {"LpNormalization", 1, lp_normalization, kSame},
-    {"MeanVarianceNormalization", 1, mean_variance_normalization, kSame},
-    {"RMSNormalization", 23, rms_normalization, kSame},
+    {.op_type = "BatchNormalization", .inputs = {5, 5}, .import = batch_normalization,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_batch_norm},
+     .finite = Finite::of_all},
+    {.op_type = "GroupNormalization", .since = 18, .inputs = {3, 3},
+     .import = group_normalization<true>,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_each_image},
+     .finite = Finite::of_all},
+    {.op_type = "GroupNormalization", .since = 21, .inputs = {3, 3},
+     .import = group_normalization<false>,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_each_image},
+     .finite = Finite::of_all},
+    {.op_type = "InstanceNormalization", .inputs = {3, 3}, .import = instance_normalization,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_each_image},
+     .finite = Finite::of_all},
+    {.op_type = "LRN", .inputs = {1, 1}, .import = lrn,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_each_image}},
+    {.op_type = "LayerNormalization", .since = 17, .inputs = {2, 3}, .import = layer_normalization,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_from_last_axis},
+     .bf16 = {.inputs = 1}, .finite = Finite::of_all},
+    {.op_type = "LpNormalization", .inputs = {1, 1}, .import = lp_normalization,
+     .mapping = {.shapes = kSame, .rows = follow_along_last_axis}},
+    {.op_type = "MeanVarianceNormalization", .import = mean_variance_normalization,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "MeanVarianceNormalization", .since = 9, .inputs = {1, 1},
+     .import = mean_variance_normalization, .mapping = {.shapes = kSame}},
+    {.op_type = "RMSNormalization", .since = 23, .inputs = {2, 2}, .import = rms_normalization,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_from_last_axis},
+     .finite = Finite::of_all},
 };
+// clang-format on
 
 }  // namespace
 

@@ -163,15 +163,27 @@ KernelPtr max_unpool(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kPoolingOperators[] = {
-    {"AveragePool", 1, average_pool, kSame},
-    {"GlobalAveragePool", 1, global<ops::global_avg_pool>, kSame},
-    {"GlobalLpPool", 1, global_lp_pool, kSame},
-    {"GlobalMaxPool", 1, global<ops::global_max_pool>, kSame},
-    {"LpPool", 1, lp_pool, kSame},
-    {"MaxPool", 1, max_pool, kSame},
-    {"MaxUnpool", 9, max_unpool, ShapesFrom::anything},
+    {.op_type = "AveragePool", .inputs = {1, 1}, .import = average_pool,
+     .mapping = {.shapes = kSame, .dims = pool_dims, .rows = follow_each_image},
+     .bf16 = {.inputs = 1}, .finite = Finite::of_first},
+    {.op_type = "GlobalAveragePool", .inputs = {1, 1}, .import = global<ops::global_avg_pool>,
+     .mapping = {.shapes = kSame, .dims = global_pool_dims, .rows = follow_each_image},
+     .bf16 = {.inputs = 1}, .finite = Finite::of_first},
+    {.op_type = "GlobalLpPool", .inputs = {1, 1}, .import = global_lp_pool,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "GlobalMaxPool", .inputs = {1, 1}, .import = global<ops::global_max_pool>,
+     .mapping = {.shapes = kSame, .dims = global_pool_dims, .rows = follow_each_image},
+     .finite = Finite::of_first},
+    {.op_type = "LpPool", .inputs = {1, 1}, .import = lp_pool,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "MaxPool", .inputs = {1, 1}, .import = max_pool,
+     .mapping = {.shapes = kSame, .dims = pool_dims, .rows = follow_max_pool},
+     .bf16 = {.inputs = 1}, .finite = Finite::of_first, .moves = Moves::some},
+    {.op_type = "MaxUnpool", .since = 9, .inputs = {2, 3}, .import = max_unpool},
 };
+// clang-format on
 
 }  // namespace
 

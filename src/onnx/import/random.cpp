@@ -94,16 +94,28 @@ KernelPtr dropout(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kRandomOperators[] = {
-    {"Bernoulli", 15, bernoulli, kSame, Purity::random},
-    {"Dropout", 1, dropout_of_inference, kSame},
-    {"Dropout", 12, dropout, kSame, Purity::random},
-    {"Multinomial", 7, multinomial, kSame, Purity::random},
-    {"RandomNormal", 1, random<kNormal>, kSame, Purity::random},
-    {"RandomNormalLike", 1, random_like<kNormal>, kSame, Purity::random},
-    {"RandomUniform", 1, random<kUniform>, kSame, Purity::random},
-    {"RandomUniformLike", 1, random_like<kUniform>, kSame, Purity::random},
+    {.op_type = "Bernoulli", .since = 15, .inputs = {1, 1}, .import = bernoulli,
+     .mapping = {.shapes = kSame}, .purity = Purity::random},
+    {.op_type = "Dropout", .inputs = {1, 1}, .import = dropout_of_inference,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_dropout},
+     .finite = Finite::of_first},
+    {.op_type = "Dropout", .since = 12, .inputs = {1, 3}, .import = dropout,
+     .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_dropout},
+     .purity = Purity::random, .finite = Finite::of_first},
+    {.op_type = "Multinomial", .since = 7, .inputs = {1, 1}, .import = multinomial,
+     .mapping = {.shapes = kSame}, .purity = Purity::random},
+    {.op_type = "RandomNormal", .inputs = {0, 0}, .import = random<kNormal>,
+     .mapping = {.shapes = kSame}, .purity = Purity::random},
+    {.op_type = "RandomNormalLike", .inputs = {1, 1}, .import = random_like<kNormal>,
+     .mapping = {.shapes = kSame}, .purity = Purity::random},
+    {.op_type = "RandomUniform", .inputs = {0, 0}, .import = random<kUniform>,
+     .mapping = {.shapes = kSame}, .purity = Purity::random},
+    {.op_type = "RandomUniformLike", .inputs = {1, 1}, .import = random_like<kUniform>,
+     .mapping = {.shapes = kSame}, .purity = Purity::random},
 };
+// clang-format on
 
 }  // namespace
 

@@ -198,11 +198,16 @@ class Lstm final : public Recurrent {
   bool coupled_;
 };
 
+// clang-format off
 constexpr Operator kRecurrentOperators[] = {
-    {"GRU", 1, make<Gru>, kSame},
-    {"LSTM", 1, make<Lstm>, kSame},
-    {"RNN", 1, make<Rnn>, kSame},
+    {.op_type = "GRU", .inputs = {3, 6}, .import = make<Gru>,
+     .mapping = {.shapes = kSame, .rows = follow_recurrent}},
+    {.op_type = "LSTM", .inputs = {3, 8}, .import = make<Lstm>,
+     .mapping = {.shapes = kSame, .rows = follow_recurrent}},
+    {.op_type = "RNN", .inputs = {3, 6}, .import = make<Rnn>,
+     .mapping = {.shapes = kSame, .rows = follow_recurrent}},
 };
+// clang-format on
 
 }  // namespace
 

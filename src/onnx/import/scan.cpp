@@ -202,10 +202,12 @@ class BatchScan final : public Kernel {
   std::size_t count_;
 };
 
+// clang-format off
 constexpr Operator kScanOperators[] = {
-    {"Scan", 8, make<BatchScan>},
-    {"Scan", 9, make<Scan>},
+    {.op_type = "Scan", .since = 8, .inputs = {2, kAnyNumber}, .import = make<BatchScan>},
+    {.op_type = "Scan", .since = 9, .inputs = {1, kAnyNumber}, .import = make<Scan>},
 };
+// clang-format on
 
 }  // namespace
 

@@ -168,20 +168,27 @@ KernelPtr optional_get_element(const Node&, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kSequenceOperators[] = {
-    {"ConcatFromSequence", 11, concat_from_sequence},
-    {"Optional", 15, optional},
-    {"OptionalGetElement", 15, optional_get_element},
-    {"OptionalHasElement", 15, optional_has_element},
-    {"SequenceAt", 11, at},
-    {"SequenceConstruct", 11, construct},
-    {"SequenceEmpty", 11, empty},
-    {"SequenceErase", 11, erase},
-    {"SequenceInsert", 11, insert},
-    {"SequenceLength", 11, length},
-    {"SequenceMap", 17, map},
-    {"SplitToSequence", 11, split_to_sequence},
+    {.op_type = "ConcatFromSequence", .since = 11, .inputs = {1, 1},
+     .import = concat_from_sequence},
+    {.op_type = "Optional", .since = 15, .inputs = {0, 1}, .import = optional},
+    {.op_type = "OptionalGetElement", .since = 15, .inputs = {1, 1},
+     .import = optional_get_element},
+    {.op_type = "OptionalHasElement", .since = 15, .inputs = {1, 1},
+     .import = optional_has_element},
+    {.op_type = "OptionalHasElement", .since = 18, .inputs = {0, 1},
+     .import = optional_has_element},
+    {.op_type = "SequenceAt", .since = 11, .inputs = {2, 2}, .import = at},
+    {.op_type = "SequenceConstruct", .since = 11, .inputs = {1, kAnyNumber}, .import = construct},
+    {.op_type = "SequenceEmpty", .since = 11, .inputs = {0, 0}, .import = empty},
+    {.op_type = "SequenceErase", .since = 11, .inputs = {1, 2}, .import = erase},
+    {.op_type = "SequenceInsert", .since = 11, .inputs = {2, 3}, .import = insert},
+    {.op_type = "SequenceLength", .since = 11, .inputs = {1, 1}, .import = length},
+    {.op_type = "SequenceMap", .since = 17, .inputs = {1, kAnyNumber}, .import = map},
+    {.op_type = "SplitToSequence", .since = 11, .inputs = {1, 2}, .import = split_to_sequence},
 };
+// clang-format on
 
 }  // namespace
 

@@ -60,14 +60,21 @@ KernelPtr window(const Node& node, const ImportContext&) {
   return make_kernel([=](const Inputs& in) { return function(one_int(in, 0), form, dtype); });
 }
 
+// clang-format off
 constexpr Operator kSignalOperators[] = {
-    {"BlackmanWindow", 17, window<ops::blackman_window>},
-    {"DFT", 17, dft, ShapesFrom::input_constants},
-    {"HammingWindow", 17, window<ops::hamming_window>},
-    {"HannWindow", 17, window<ops::hann_window>},
-    {"MelWeightMatrix", 17, mel_weight_matrix},
-    {"STFT", 17, stft},
+    {.op_type = "BlackmanWindow", .since = 17, .inputs = {1, 1},
+     .import = window<ops::blackman_window>},
+    {.op_type = "DFT", .since = 17, .inputs = {1, 2}, .import = dft,
+     .mapping = {.shapes = kConstants}},
+    {.op_type = "DFT", .since = 20, .inputs = {1, 3}, .import = dft,
+     .mapping = {.shapes = kConstants}},
+    {.op_type = "HammingWindow", .since = 17, .inputs = {1, 1},
+     .import = window<ops::hamming_window>},
+    {.op_type = "HannWindow", .since = 17, .inputs = {1, 1}, .import = window<ops::hann_window>},
+    {.op_type = "MelWeightMatrix", .since = 17, .inputs = {5, 5}, .import = mel_weight_matrix},
+    {.op_type = "STFT", .since = 17, .inputs = {2, 4}, .import = stft},
 };
+// clang-format on
 
 }  // namespace
 

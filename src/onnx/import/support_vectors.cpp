@@ -212,10 +212,14 @@ KernelPtr support_vector_classifier(const Node& node, const ImportContext&) {
   return std::make_unique<const SupportVectorClassifier>(node);
 }
 
+// clang-format off
 constexpr Operator kSupportVectorOperators[] = {
-    {"SVMClassifier", 1, support_vector_classifier, kSame, kPure, kMl},
-    {"SVMRegressor", 1, support_vector_regressor, kSame, kPure, kMl},
+    {.op_type = "SVMClassifier", .domain = kMl, .inputs = {1, 1},
+     .import = support_vector_classifier, .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "SVMRegressor", .domain = kMl, .inputs = {1, 1}, .import = support_vector_regressor,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -53,9 +53,16 @@ const Operator* find_operator(std::string_view domain, std::string_view op_type,
   return entry == found->second.end() ? nullptr : *entry;
 }
 
+void set_operator(Node& node, std::string_view domain, std::string_view op_type,
+                  std::int64_t opset) {
+  node.domain = domain;
+  node.op_type = op_type;
+  node.opset = opset;
+  node.row = find_operator(node);
+}
+
 Purity purity_of(const Node& node) {
-  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  if (entry != nullptr && entry->purity != Purity::deterministic) return entry->purity;
+  if (node.row != nullptr && node.row->purity != Purity::deterministic) return node.row->purity;
   for (const auto& [name, attribute] : node.attributes.all()) {
     const auto* graph = std::get_if<std::shared_ptr<const Graph>>(&attribute);
     const auto is_random = [](const Node& inner) { return purity_of(inner) == Purity::random; };
@@ -64,22 +71,14 @@ Purity purity_of(const Node& node) {
   return Purity::deterministic;
 }
 
+bool is_elementwise(const Node& node) {
+  return node.row != nullptr && node.row->mapping.elementwise && node.outputs.size() == 1 &&
+         !node.attributes.contains("axis");
+}
+
 std::optional<ActivationFunction> activation_of(const Node& node, const Graph& graph) {
-  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  return entry != nullptr && entry->activation != nullptr ? entry->activation(node, graph)
-                                                          : std::nullopt;
-}
-
-std::optional<ActivationFunction> gated_of(const Node& node, const Graph& graph) {
-  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  return entry != nullptr && entry->gated != nullptr ? entry->gated(node, graph) : std::nullopt;
-}
-
-void set_operator(Node& node, std::string_view domain, std::string_view op_type,
-                  std::int64_t opset) {
-  node.domain = domain;
-  node.op_type = op_type;
-  node.opset = opset;
+  const bool may_be = node.row != nullptr && node.row->activation != nullptr;
+  return may_be ? node.row->activation(node, graph) : std::nullopt;
 }
 
 std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank) {

@@ -100,11 +100,18 @@ KernelPtr tf_idf_vectorizer(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kTextOperators[] = {
-    {"RegexFullMatch", 20, regex_full_match, kSame},  {"StringConcat", 20, string_concat, kSame},
-    {"StringNormalizer", 10, string_normalizer},      {"StringSplit", 20, string_split},
-    {"TfIdfVectorizer", 9, tf_idf_vectorizer, kSame},
+    {.op_type = "RegexFullMatch", .since = 20, .inputs = {1, 1}, .import = regex_full_match,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "StringConcat", .since = 20, .inputs = {2, 2}, .import = string_concat,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "StringNormalizer", .since = 10, .inputs = {1, 1}, .import = string_normalizer},
+    {.op_type = "StringSplit", .since = 20, .inputs = {1, 1}, .import = string_split},
+    {.op_type = "TfIdfVectorizer", .since = 9, .inputs = {1, 1}, .import = tf_idf_vectorizer,
+     .mapping = {.shapes = kSame}},
 };
+// clang-format on
 
 }  // namespace
 

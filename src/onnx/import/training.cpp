@@ -124,14 +124,21 @@ KernelPtr sum_to(const Node&, const ImportContext&) {
 
 constexpr std::string_view kPreview = "ai.onnx.preview.training";
 
+// clang-format off
 constexpr Operator kTrainingOperators[] = {
-    {"Adagrad", 1, adagrad, kSame, kPure, kPreview},
-    {"Adam", 1, adam, kSame, kPure, kPreview},
-    {"Momentum", 1, momentum, kSame, kPure, kPreview},
-    {"NegativeLogLikelihoodLoss", 12, nll_loss, kSame},
-    {"SoftmaxCrossEntropyLoss", 12, cross_entropy, kSame},
-    {"SumTo", 1, sum_to, kSame, kPure, "quern"},
+    {.op_type = "Adagrad", .domain = kTraining, .inputs = {3, kAnyNumber}, .import = adagrad,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Adam", .domain = kTraining, .inputs = {3, kAnyNumber}, .import = adam,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "Momentum", .domain = kTraining, .inputs = {3, kAnyNumber}, .import = momentum,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "NegativeLogLikelihoodLoss", .since = 12, .inputs = {2, 3}, .import = nll_loss,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "SoftmaxCrossEntropyLoss", .since = 12, .inputs = {2, 3}, .import = cross_entropy,
+     .mapping = {.shapes = kSame}},
+    {.op_type = "SumTo", .domain = kQuern, .import = sum_to, .mapping = {.shapes = kSame}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -355,11 +355,16 @@ KernelPtr tree_ensemble(const Node& node, const ImportContext&) {
   });
 }
 
+// clang-format off
 constexpr Operator kTreeOperators[] = {
-    {"TreeEnsemble", 5, tree_ensemble, kSame, Purity::deterministic, kMl},
-    {"TreeEnsembleClassifier", 1, tree_classifier, kSame, Purity::deterministic, kMl},
-    {"TreeEnsembleRegressor", 1, tree_regressor, kSame, Purity::deterministic, kMl},
+    {.op_type = "TreeEnsemble", .since = 5, .domain = kMl, .inputs = {1, 1},
+     .import = tree_ensemble, .mapping = {.shapes = kSame}},
+    {.op_type = "TreeEnsembleClassifier", .domain = kMl, .inputs = {1, 1},
+     .import = tree_classifier, .mapping = {.shapes = kSame, .rows = follow_each_image}},
+    {.op_type = "TreeEnsembleRegressor", .domain = kMl, .inputs = {1, 1}, .import = tree_regressor,
+     .mapping = {.shapes = kSame, .rows = follow_each_image}},
 };
+// clang-format on
 
 }  // namespace
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "onnx/import/import.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
 namespace {
@@ -18,12 +18,11 @@ bool owns_subgraph(const Node& node) {
 
 std::vector<Value> evaluate(const Graph& graph, const Node& node,
                             std::span<const Value* const> inputs) {
-  const Operator* entry = find_operator(node.domain, node.op_type, node.opset);
-  if (entry == nullptr || purity_of(node) == Purity::random || owns_subgraph(node)) return {};
+  if (node.row == nullptr || purity_of(node) == Purity::random || owns_subgraph(node)) return {};
   std::vector<Value> outputs(node.outputs.size());
   try {
     Outputs results(outputs);
-    entry->import(node, {graph, {}})->run(Inputs(inputs), results);
+    node.row->import(node, {graph, {}})->run(Inputs(inputs), results);
   } catch (const Error&) {
     return {};  // it may never run; where it does, it says what is wrong
   }

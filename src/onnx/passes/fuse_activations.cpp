@@ -1,7 +1,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "onnx/import/import.h"
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
 
@@ -23,7 +22,8 @@ bool fuse_gated(Rewriter& rewriter, Node& mul) {
     const ValueId x = mul.input(1 - i);
     if (gate == nullptr || x == kAbsent || gate->input(0) != x || rewriter.reads(mul.input(i)) != 1)
       continue;
-    const auto gated = gated_of(*gate, rewriter.graph());
+    const bool is_gate = gate->row != nullptr && gate->row->gated != nullptr;
+    const auto gated = is_gate ? gate->row->gated(*gate, rewriter.graph()) : std::nullopt;
     if (!gated) continue;
     Node* const replaced[] = {gate};
     put(rewriter, mul, *gated, x, replaced);

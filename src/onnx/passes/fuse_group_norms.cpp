@@ -84,9 +84,8 @@ void fuse_group_norm(Rewriter& rewriter, Node& scaled) {
     if (!scale || !shift) continue;
     Node made = make_node(*shifted, "GroupNormalization",
                           {parts->x, rewriter.add_constant(scaled.name + "/scale", *scale),
-                           rewriter.add_constant(shifted->name + "/shift", *shift)});
-    made.domain.clear();
-    made.opset = 21;
+                           rewriter.add_constant(shifted->name + "/shift", *shift)},
+                          {}, 21);
     made.attributes.set("num_groups", parts->groups);
     made.attributes.set("epsilon", parts->epsilon);
     rewriter.substitute(*shifted, std::move(made), {});

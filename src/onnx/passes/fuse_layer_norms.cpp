@@ -88,11 +88,9 @@ bool is_row_of(const Graph& graph, ValueId id, ValueId x) {
          constant->numel() > 0 && dims && !dims->empty() && dims->back() == constant->numel();
 }
 
-Node standard_node(const Node& like, std::string op_type, std::int64_t opset, float epsilon,
+Node standard_node(const Node& like, std::string_view op_type, std::int64_t opset, float epsilon,
                    std::vector<ValueId> inputs) {
-  Node made = make_node(like, std::move(op_type), std::move(inputs));
-  made.domain.clear();
-  made.opset = opset;
+  Node made = make_node(like, op_type, std::move(inputs), {}, opset);
   made.attributes.set("axis", std::int64_t{-1});
   made.attributes.set("epsilon", epsilon);
   return made;

@@ -138,10 +138,8 @@ struct Site {
   const Tensor* scale_of(const Stored& stored) const {
     return rewriter.graph().constant(stored.scale);
   }
-  Node make(const char* op_type, const char* domain, std::vector<ValueId> inputs) const {
-    Node made = make_node(quantize, op_type, std::move(inputs));
-    made.domain = domain;
-    made.opset = made.domain.empty() ? 10 : 1;
+  Node make(std::string_view op_type, std::string_view domain, std::vector<ValueId> inputs) const {
+    Node made = make_node(quantize, op_type, std::move(inputs), domain, domain.empty() ? 10 : 1);
     made.attributes = node.attributes;
     return made;
   }
@@ -151,7 +149,6 @@ struct Site {
 };
 
 using Made = std::optional<Node>;
-constexpr const char* kMicrosoft = "com.microsoft";
 
 Made conv(const Site& at) {
   const auto x = at.in(0);
@@ -224,8 +221,7 @@ Made unary_of_bytes(const Site& at) {
   const auto x = at.in(0);
   if (!x || at.node.operator_inputs != 1 || at.node.outputs.size() != 1) return std::nullopt;
   const std::string op_type = "QLinear" + at.node.op_type;
-  return at.make(op_type.c_str(), kMicrosoft,
-                 {x->values, x->scale, x->zero, at.as.scale, at.as.zero});
+  return at.make(op_type, kMicrosoft, {x->values, x->scale, x->zero, at.as.scale, at.as.zero});
 }
 
 Made concat(const Site& at) {

@@ -1,18 +1,14 @@
-#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "onnx/operator.h"
 #include "onnx/passes/pass.h"
 
 namespace quern::onnx {
 namespace {
 
-// Their results are all elements of their first input, in another order or shape.
-constexpr std::string_view kReordering[] = {"DepthToSpace", "Flatten",   "Reshape",  "SpaceToDepth",
-                                            "Squeeze",      "Transpose", "Unsqueeze"};
-
 bool only_reorders(const Node& node) {
-  return node.domain.empty() && std::ranges::count(kReordering, node.op_type) > 0;
+  return node.row != nullptr && node.row->moves == Moves::all;
 }
 
 /// Whether a QuantizeLinear stores all of a tensor by one scale.

@@ -1,21 +1,18 @@
 #include <algorithm>
 
 #include "onnx/import/import.h"
+#include "onnx/known_inputs.h"
 #include "onnx/passes/evaluate.h"
 #include "onnx/passes/pass.h"
-#include "onnx/passes/shape_rules.h"
 
 namespace quern::onnx {
 namespace {
 
-// Their results are elements of their first input, those of Concat of all.
-constexpr std::string_view kMovingSizes[] = {"Cast",    "Concat", "Gather",  "Identity",
-                                             "Reshape", "Slice",  "Squeeze", "Unsqueeze"};
 constexpr std::int64_t kMostSizes = 64;
 
 bool moves_elements(const Node& node) {
-  return node.domain.empty() && node.outputs.size() == 1 && node.outputs[0] != kAbsent &&
-         std::ranges::count(kMovingSizes, node.op_type) > 0;
+  return node.row != nullptr && node.row->carries_sizes && node.outputs.size() == 1 &&
+         node.outputs[0] != kAbsent;
 }
 
 Tensor vector_of(const Dims& sizes) {
@@ -50,7 +47,8 @@ class Inference {
  private:
   static std::vector<Dims> dims_of_outputs(const Node& node, const KnownInputs& in) {
     try {
-      return output_dims(node, in);
+      const DimsRule rule = node.row != nullptr ? node.row->mapping.dims : nullptr;
+      return rule != nullptr ? rule(node, in) : std::vector<Dims>{};
     } catch (const Error&) {
       return {};  // it may never run; where it does, it says what is wrong
     }

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "onnx/operator.h"
 #include "onnx/passes/pass.h"
 
 namespace quern::onnx {
@@ -9,24 +10,6 @@ namespace {
 
 constexpr std::int64_t kFloat = 1;  // TensorProto.DataType
 constexpr std::int64_t kBFloat16 = 16;
-
-/// Nodes that the bf16 kernels are for.
-bool computes_in_bf16(const Node& node) {
-  return node.is("Conv", "quern") || node.is("Linear", "quern") || node.is("Attention", "quern");
-}
-
-/// Operators that do as well in bf16 where the inputs that count, the first ones, are bf16.
-struct Follower {
-  std::string_view op_type;
-  std::size_t inputs;
-};
-constexpr Follower kFollowers[] = {
-    {"Add", 2},       {"Mul", 2},     {"Relu", 1},        {"Clip", 1},
-    {"Sigmoid", 1},   {"Tanh", 1},    {"Gelu", 1},        {"HardSwish", 1},
-    {"Silu", 1},      {"MaxPool", 1}, {"AveragePool", 1}, {"GlobalAveragePool", 1},
-    {"Transpose", 1}, {"Reshape", 1}, {"Flatten", 1},     {"ChannelShuffle", 1},
-    {"Squeeze", 1},   {"Slice", 1},   {"Unsqueeze", 1},   {"LayerNormalization", 1},
-    {"Concat", 99}};
 
 /// Rewrites node by node, knowing which values are in bf16 so far.
 class Lowering {
@@ -43,7 +26,7 @@ class Lowering {
 
  private:
   void add(Node node) {
-    if (computes_in_bf16(node)) {
+    if (node.row != nullptr && node.row->bf16.starts) {
       lower(node, node.operator_inputs);
     } else if (const std::size_t count = followed_inputs(node); count > 0) {
       lower(node, count);
@@ -56,7 +39,7 @@ class Lowering {
   // The first `count` inputs in bf16, and so the result. Constant weights and biases stay f32:
   // kernels pack them as they like.
   void lower(Node& node, std::size_t count) {
-    const bool product = node.domain == "quern" && !node.is("Attention", "quern");
+    const bool product = node.attributes.contains(kSteps);
     for (std::size_t i = 0; i < std::min(count, node.inputs.size()); ++i) {
       const bool packed = product && (i == 1 || i == 2);
       if (!packed) node.inputs[i] = in(kBFloat16, node.inputs[i]);
@@ -65,9 +48,8 @@ class Lowering {
   }
 
   std::size_t followed_inputs(const Node& node) const {
-    const auto found = std::ranges::find(kFollowers, node.op_type, &Follower::op_type);
-    if (found == std::end(kFollowers) || node.outputs.size() != 1) return 0;
-    const std::size_t count = std::min(found->inputs, node.operator_inputs);
+    if (node.row == nullptr || node.outputs.size() != 1) return 0;
+    const std::size_t count = std::min(node.row->bf16.inputs, node.operator_inputs);
     bool any = false;
     for (std::size_t i = 0; i < count; ++i) {
       const ValueId id = node.inputs[i];
@@ -95,8 +77,7 @@ class Lowering {
     }
     Node cast;
     cast.name = graph_.value(made).name;
-    cast.op_type = "Cast";
-    cast.opset = 13;
+    set_operator(cast, {}, "Cast", 13);
     cast.attributes.set("to", wanted);
     cast.inputs = {id};
     cast.operator_inputs = 1;

@@ -3,27 +3,12 @@
 #include <span>
 
 #include "io/onnx_proto.h"
+#include "onnx/operator.h"
 #include "onnx/passes/pass.h"
 #include "ops/nan.h"
 
 namespace quern::onnx {
 namespace {
-
-// Finite where their first input is, and where all are, unless a sum overflows.
-// clang-format off
-constexpr std::string_view kFiniteOfFirst[] = {
-    "Abs", "AveragePool", "Cast", "Ceil", "Clip", "DepthToSpace", "DequantizeLinear", "Dropout",
-    "Elu", "Erf", "Expand", "Flatten", "Floor", "Gather", "Gelu", "GlobalAveragePool",
-    "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mish",
-    "Neg", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Resize",
-    "Sigmoid", "Slice", "Softmax", "Softplus", "SpaceToDepth", "Split", "Squeeze", "Tanh", "Tile",
-    "Transpose", "Unsqueeze", "Upsample"};
-constexpr std::string_view kFiniteOfAll[] = {
-    "Add", "BatchNormalization", "Concat", "Conv", "ConvTranspose", "Div", "Gemm",
-    "GroupNormalization", "InstanceNormalization", "LayerNormalization", "MatMul", "Max", "Mean",
-    "Min", "Mul", "PRelu", "Pad", "RMSNormalization", "Sub", "Sum"};
-constexpr std::string_view kFiniteOfOurs[] = {"Attention", "ChannelShuffle", "Conv", "Linear", "Silu"};
-// clang-format on
 
 bool is_finite_constant(const Value& value) {
   if (!value.is_tensor() || value.tensor().dtype() == DType::string) return false;
@@ -42,10 +27,7 @@ bool may_divide(const Tensor* constant, double least) {
 /// enough.
 std::optional<std::size_t> inputs_that_count(const Graph& graph, const Node& node) {
   constexpr double kSmallest = 1e-30;
-  const auto is_in = [&](auto& names) { return std::ranges::count(names, node.op_type) > 0; };
-  if (node.domain == "quern")
-    return is_in(kFiniteOfOurs) ? std::optional(node.inputs.size()) : std::nullopt;
-  if (!node.domain.empty()) return std::nullopt;
+  if (node.row == nullptr || node.row->finite == Finite::unknown) return std::nullopt;
   const bool divides =
       !node.attributes.contains("epsilon") || node.attributes.get("epsilon", 0.f) > 0.f;
   if (!divides) return std::nullopt;
@@ -55,8 +37,7 @@ std::optional<std::size_t> inputs_that_count(const Graph& graph, const Node& nod
   if (node.is("BatchNormalization") && !may_divide(graph.constant(node.input(4)), 0))
     return std::nullopt;
   if (node.is("Div") && !may_divide(graph.constant(node.input(1)), kSmallest)) return std::nullopt;
-  if (is_in(kFiniteOfFirst)) return 1;
-  return is_in(kFiniteOfAll) ? std::optional(node.inputs.size()) : std::nullopt;
+  return node.row->finite == Finite::of_first ? 1 : node.inputs.size();
 }
 
 }  // namespace
@@ -75,8 +56,7 @@ void note_finite_sources(Graph& graph) {
     if (count == 0 || node.inputs.size() < count ||
         !std::ranges::all_of(std::span(node.inputs).first(count), is_finite))
       continue;
-    if (node.is("Conv", "quern") || node.is("Linear", "quern"))
-      node.attributes.set(kFiniteSources, std::int64_t{1});
+    if (node.attributes.contains(kSteps)) node.attributes.set(kFiniteSources, std::int64_t{1});
     for (const ValueId id : node.outputs) {
       if (id != kAbsent) finite[static_cast<std::size_t>(id)] = true;
     }

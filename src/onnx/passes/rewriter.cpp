@@ -76,6 +76,7 @@ void Rewriter::remove(Node& node) {
   node.inputs.clear();
   node.operator_inputs = 0;
   node.op_type.clear();
+  node.row = nullptr;
 }
 
 void Rewriter::substitute(Node& last, Node made, std::span<Node* const> others) {
@@ -145,12 +146,11 @@ ValueId combined_with(Rewriter& rewriter, ValueId id, std::string_view op_type, 
   return kAbsent;
 }
 
-Node make_node(const Node& like, std::string op_type, std::vector<ValueId> inputs) {
+Node make_node(const Node& like, std::string_view op_type, std::vector<ValueId> inputs,
+               std::string_view domain, std::int64_t opset) {
   Node node;
   node.name = like.name;
-  node.domain = "quern";
-  node.op_type = std::move(op_type);
-  node.opset = 1;
+  set_operator(node, domain, op_type, opset);
   node.operator_inputs = inputs.size();
   node.inputs = std::move(inputs);
   return node;

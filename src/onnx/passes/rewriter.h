@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "onnx/graph.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
 
@@ -68,7 +68,8 @@ ValueId other_input(const Node& node, ValueId value);
 /// which has its shape.
 ValueId combined_with(Rewriter& rewriter, ValueId id, std::string_view op_type, double number);
 
-/// A node of a domain made here, with inputs and no outputs yet.
-Node make_node(const Node& like, std::string op_type, std::vector<ValueId> inputs);
+/// A node of an operator, with inputs and no outputs yet, for the place of `like`.
+Node make_node(const Node& like, std::string_view op_type, std::vector<ValueId> inputs,
+               std::string_view domain = kQuern, std::int64_t opset = 1);
 
 }  // namespace quern::onnx

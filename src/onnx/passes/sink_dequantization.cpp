@@ -7,13 +7,8 @@
 namespace quern::onnx {
 namespace {
 
-// Their results are elements of their first input.
-constexpr std::string_view kMoving[] = {"DepthToSpace", "Flatten",      "MaxPool", "Reshape",
-                                        "Slice",        "SpaceToDepth", "Split",   "Squeeze",
-                                        "Transpose",    "Unsqueeze"};
-
 bool only_moves(const Node& node) {
-  return node.domain.empty() && std::ranges::count(kMoving, node.op_type) > 0 &&
+  return node.row != nullptr && node.row->moves != Moves::nothing &&
          !(node.is("MaxPool") && (node.has_output(1) || node.opset < 12));
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "onnx/import/import.h"
 #include "onnx/passes/pass.h"
 #include "ops/nan.h"
 

@@ -1,95 +1,11 @@
-#include "onnx/row_rules.h"
+#include "onnx/import/row_rules.h"
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 namespace quern::onnx {
-
-const RowState* RowStates::find(ValueId id) const {
-  static const RowState kFixed;
-  if (id == kAbsent || graph_.value(id).constant) return &kFixed;
-  const auto found = states_.find(id);
-  return found == states_.end() ? nullptr : &found->second;
-}
-
-std::optional<std::vector<std::int64_t>> RowStates::dims(ValueId id) const {
-  if (id == kAbsent) return {};
-  if (const Tensor* tensor = graph_.constant(id))
-    return std::vector<std::int64_t>(tensor->shape().begin(), tensor->shape().end());
-  return graph_.value(id).dims;
-}
-
-std::optional<std::vector<std::int64_t>> RowStates::ints(ValueId id) const {
-  if (id == kAbsent) return {};
-  const Tensor* tensor = graph_.constant(id);
-  if (tensor == nullptr || (tensor->dtype() != DType::i64 && tensor->dtype() != DType::i32))
-    return {};
-  const Tensor numbers = tensor->cast(DType::i64).contiguous();
-  const auto values = numbers.data<std::int64_t>();
-  return std::vector<std::int64_t>(values.begin(), values.end());
-}
-
 namespace {
 
 using Ints = std::vector<std::int64_t>;
-
-/// What the rules below ask of a node and its inputs.
-class RowRule {
- public:
-  RowRule(const Node& of, RowStates& known) : node(of), states(known) {}
-
-  const Node& node;
-  RowStates& states;
-
-  const RowState& in(std::size_t index) const { return *states.find(node.input(index)); }
-  bool has_rows(std::size_t index) const { return in(index).has_rows(); }
-  int axis() const { return in(0).axis; }
-  std::size_t count() const { return node.operator_inputs; }
-  /// -1 where the rank is not known.
-  int rank(std::size_t index) const {
-    const auto dims = states.dims(node.input(index));
-    return dims ? static_cast<int>(dims->size()) : -1;
-  }
-  bool all_fixed_from(std::size_t first) const {
-    for (std::size_t i = first; i < count(); ++i) {
-      if (!in(i).is_fixed()) return false;
-    }
-    return true;
-  }
-  /// Of input 0, counted from the front; -1 where it is out of range or the rank is not known.
-  int resolved(std::int64_t axis_given, int extra = 0) const {
-    const int of = rank(0) < 0 ? -1 : rank(0) + extra;
-    if (of < 0 || axis_given < -of || axis_given >= of) return -1;
-    return static_cast<int>(axis_given < 0 ? axis_given + of : axis_given);
-  }
-  /// The attribute `axes`, or input `index` of newer opsets; nothing where it is not constant.
-  std::optional<Ints> axes(std::size_t index) const {
-    if (node.attributes.contains("axes")) return node.attributes.ints("axes");
-    if (!node.has_input(index)) return Ints{};
-    return states.ints(node.input(index));
-  }
-  std::int64_t attribute(const char* name, std::int64_t fallback) const {
-    return node.attributes.get(name, fallback);
-  }
-
-  bool gives(RowState state) const {
-    for (const ValueId id : node.outputs) {
-      if (id != kAbsent) states.set(id, state);
-    }
-    return true;
-  }
-  bool gives_rows(int axis_of_result, bool is_exact) const {
-    return gives(RowState::along(axis_of_result, is_exact));
-  }
-};
-
-using Follow = bool (*)(const RowRule&);
-
-/// The result is as input 0; the others do not depend on rows.
-bool follow_like_first(const RowRule& rule) {
-  return rule.has_rows(0) && rule.all_fixed_from(1) && rule.gives(rule.in(0));
-}
 
 /// Whether a value that does not depend on rows is the same for all of them: it has no places
 /// along the axis that is `from_end` from the last.
@@ -122,6 +38,83 @@ std::optional<RowState> broadcast_rows(const RowRule& rule, std::size_t first, s
   }
   if (from_end < 0) return {};
   return RowState::along(rank - from_end, is_exact);
+}
+
+/// Every place along the axis `axis` (`fallback` where it is not given) is used for each other.
+bool along_axis_from(const RowRule& rule, std::int64_t fallback) {
+  const int axis = rule.resolved(rule.attribute("axis", fallback));
+  return axis >= 0 && axis != rule.axis() && follow_like_first(rule);
+}
+
+/// All axes from `axis` on are.
+bool from_axis_on(const RowRule& rule, std::int64_t fallback) {
+  const int axis = rule.resolved(rule.attribute("axis", fallback));
+  return axis >= 0 && rule.axis() < axis && follow_like_first(rule);
+}
+
+/// Rows where `axes` go away, or stay with size 1.
+bool reduced(const RowRule& rule, const Ints& axes) {
+  if (!rule.has_rows(0) || !rule.all_fixed_from(1)) return false;
+  int before = 0;
+  for (const std::int64_t given : axes) {
+    const int axis = rule.resolved(given);
+    if (axis < 0 || axis == rule.axis()) return false;
+    before += axis < rule.axis() ? 1 : 0;
+  }
+  const bool keeps = rule.attribute("keepdims", 1) != 0;
+  return rule.gives_rows(rule.axis() - (keeps ? 0 : before), rule.in(0).is_exact);
+}
+
+/// The elements of a vector that a shape is given by.
+std::optional<std::vector<RowSize>> sizes_of(const RowRule& rule, std::size_t index) {
+  if (!rule.node.has_input(index)) return {};
+  const RowState& state = rule.in(index);
+  if (!state.sizes.empty()) return state.sizes;
+  if (!state.is_fixed()) return {};
+  std::vector<RowSize> sizes;
+  if (const auto ints = rule.states.ints(rule.node.input(index))) {
+    for (const std::int64_t number : *ints) sizes.push_back({false, number});
+    return sizes;
+  }
+  const auto dims = rule.states.dims(rule.node.input(index));
+  constexpr std::int64_t kMost = 64;
+  if (!dims || dims->size() > 1) return {};
+  const std::int64_t length = dims->empty() ? 1 : dims->front();
+  if (length < 0 || length > kMost) return {};
+  // Not known, and not -1 or 0 of the rules below either.
+  constexpr std::int64_t kSome = -2;
+  return std::vector<RowSize>(static_cast<std::size_t>(length), RowSize{false, kSome});
+}
+
+/// Numbers without the count of rows are like any other value.
+bool gives_sizes(const RowRule& rule, std::vector<RowSize> sizes) {
+  const bool has_count = std::ranges::any_of(sizes, &RowSize::is_count);
+  RowState state;
+  if (has_count) state.sizes = std::move(sizes);
+  return rule.gives(state);
+}
+
+/// Where the count of rows stands alone among sizes; -1 where it does not.
+int place_of_count(const std::vector<RowSize>& sizes) {
+  if (std::ranges::count_if(sizes, &RowSize::is_count) != 1) return -1;
+  return static_cast<int>(std::ranges::find_if(sizes, &RowSize::is_count) - sizes.begin());
+}
+
+std::int64_t product(std::span<const std::int64_t> numbers) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 30;
+  std::int64_t result = 1;
+  for (const std::int64_t number : numbers) {
+    if (number <= 0 || number > kMost || result > kMost) return -1;
+    result *= number;
+  }
+  return result;
+}
+
+}  // namespace
+
+/// The result is as input 0; the others do not depend on rows.
+bool follow_like_first(const RowRule& rule) {
+  return rule.has_rows(0) && rule.all_fixed_from(1) && rule.gives(rule.in(0));
 }
 
 bool follow_broadcasting(const RowRule& rule) {
@@ -221,41 +214,18 @@ bool follow_recurrent(const RowRule& rule) {
 
 // ---- Along axes ----
 
-/// Every place along the axis `axis` (`fallback` where it is not given) is used for each other.
-template <std::int64_t fallback>
-bool follow_along_axis(const RowRule& rule) {
-  const int axis = rule.resolved(rule.attribute("axis", fallback));
-  return axis >= 0 && axis != rule.axis() && follow_like_first(rule);
-}
-
-/// All axes from `axis` on are.
-template <std::int64_t fallback>
-bool follow_from_axis(const RowRule& rule) {
-  const int axis = rule.resolved(rule.attribute("axis", fallback));
-  return axis >= 0 && rule.axis() < axis && follow_like_first(rule);
-}
+bool follow_along_last_axis(const RowRule& rule) { return along_axis_from(rule, -1); }
+bool follow_along_first_axis(const RowRule& rule) { return along_axis_from(rule, 0); }
+bool follow_from_last_axis(const RowRule& rule) { return from_axis_on(rule, -1); }
 
 bool follow_softmax(const RowRule& rule) {
-  return rule.node.opset >= 13 ? follow_along_axis<-1>(rule) : follow_from_axis<1>(rule);
+  return rule.node.opset >= 13 ? along_axis_from(rule, -1) : from_axis_on(rule, 1);
 }
 
 bool follow_cumulative(const RowRule& rule) {
   const auto axis = rule.states.ints(rule.node.input(1));
   return axis && axis->size() == 1 && rule.resolved(axis->front()) >= 0 &&
          rule.resolved(axis->front()) != rule.axis() && follow_like_first(rule);
-}
-
-/// Rows where `axes` go away, or stay with size 1.
-bool reduced(const RowRule& rule, const Ints& axes) {
-  if (!rule.has_rows(0) || !rule.all_fixed_from(1)) return false;
-  int before = 0;
-  for (const std::int64_t given : axes) {
-    const int axis = rule.resolved(given);
-    if (axis < 0 || axis == rule.axis()) return false;
-    before += axis < rule.axis() ? 1 : 0;
-  }
-  const bool keeps = rule.attribute("keepdims", 1) != 0;
-  return rule.gives_rows(rule.axis() - (keeps ? 0 : before), rule.in(0).is_exact);
 }
 
 bool follow_reduce(const RowRule& rule) {
@@ -371,35 +341,6 @@ bool follow_trilu(const RowRule& rule) {
 
 // ---- Shapes ----
 
-/// The elements of a vector that a shape is given by.
-std::optional<std::vector<RowSize>> sizes_of(const RowRule& rule, std::size_t index) {
-  if (!rule.node.has_input(index)) return {};
-  const RowState& state = rule.in(index);
-  if (!state.sizes.empty()) return state.sizes;
-  if (!state.is_fixed()) return {};
-  std::vector<RowSize> sizes;
-  if (const auto ints = rule.states.ints(rule.node.input(index))) {
-    for (const std::int64_t number : *ints) sizes.push_back({false, number});
-    return sizes;
-  }
-  const auto dims = rule.states.dims(rule.node.input(index));
-  constexpr std::int64_t kMost = 64;
-  if (!dims || dims->size() > 1) return {};
-  const std::int64_t length = dims->empty() ? 1 : dims->front();
-  if (length < 0 || length > kMost) return {};
-  // Not known, and not -1 or 0 of the rules below either.
-  constexpr std::int64_t kSome = -2;
-  return std::vector<RowSize>(static_cast<std::size_t>(length), RowSize{false, kSome});
-}
-
-/// Numbers without the count of rows are like any other value.
-bool gives_sizes(const RowRule& rule, std::vector<RowSize> sizes) {
-  const bool has_count = std::ranges::any_of(sizes, &RowSize::is_count);
-  RowState state;
-  if (has_count) state.sizes = std::move(sizes);
-  return rule.gives(state);
-}
-
 bool follow_shape(const RowRule& rule) {
   const auto dims = rule.states.dims(rule.node.input(0));
   if (!dims || !rule.has_rows(0) || !rule.in(0).is_exact) return false;
@@ -417,54 +358,50 @@ bool follow_shape(const RowRule& rule) {
   return gives_sizes(rule, std::move(sizes));
 }
 
-/// The operators that take numbers of shapes apart and together.
-bool size_numbers(const RowRule& rule) {
-  if (rule.node.is("Concat")) {
-    std::vector<RowSize> all;
-    for (std::size_t i = 0; i < rule.count(); ++i) {
-      const auto part = sizes_of(rule, i);
-      if (!part) return false;
-      all.insert(all.end(), part->begin(), part->end());
-    }
-    return gives_sizes(rule, std::move(all));
+bool concat_sizes(const RowRule& rule) {
+  std::vector<RowSize> all;
+  for (std::size_t i = 0; i < rule.count(); ++i) {
+    const auto part = sizes_of(rule, i);
+    if (!part) return false;
+    all.insert(all.end(), part->begin(), part->end());
   }
-  if (rule.in(0).sizes.empty()) return false;
-  const std::vector<RowSize> sizes = rule.in(0).sizes;
-  if (rule.node.is("Cast") || rule.node.is("Identity") || rule.node.is("Unsqueeze") ||
-      rule.node.is("Squeeze"))
-    return rule.all_fixed_from(1) && gives_sizes(rule, sizes);
-  const auto length = std::ssize(sizes);
-  if (rule.node.is("Gather")) {
-    const auto indices = rule.states.ints(rule.node.input(1));
-    if (!indices) return false;
-    std::vector<RowSize> taken;
-    for (const std::int64_t index : *indices) {
-      if (index < -length || index >= length) return false;
-      taken.push_back(sizes[static_cast<std::size_t>(index < 0 ? index + length : index)]);
-    }
-    return gives_sizes(rule, std::move(taken));
-  }
-  if (rule.node.is("Slice") && rule.node.opset >= 10) {
-    const auto start = rule.states.ints(rule.node.input(1));
-    const auto end = rule.states.ints(rule.node.input(2));
-    const auto step = rule.states.ints(rule.node.input(4));
-    if (!start || !end || start->size() != 1 || end->size() != 1 ||
-        (rule.node.has_input(4) && (!step || step->front() != 1)))
-      return false;
-    const auto clamped = [&](std::int64_t at) {
-      return std::clamp<std::int64_t>(at < 0 ? at + length : at, 0, length);
-    };
-    const std::int64_t from = clamped(start->front());
-    const std::int64_t to = std::max(from, clamped(end->front()));
-    return gives_sizes(rule, {sizes.begin() + from, sizes.begin() + to});
-  }
-  return false;
+  return gives_sizes(rule, std::move(all));
 }
 
-/// Where the count of rows stands alone among sizes; -1 where it does not.
-int place_of_count(const std::vector<RowSize>& sizes) {
-  if (std::ranges::count_if(sizes, &RowSize::is_count) != 1) return -1;
-  return static_cast<int>(std::ranges::find_if(sizes, &RowSize::is_count) - sizes.begin());
+bool same_sizes(const RowRule& rule) {
+  const std::vector<RowSize>& sizes = rule.in(0).sizes;
+  return !sizes.empty() && rule.all_fixed_from(1) && gives_sizes(rule, sizes);
+}
+
+bool gather_sizes(const RowRule& rule) {
+  const std::vector<RowSize>& sizes = rule.in(0).sizes;
+  const auto length = std::ssize(sizes);
+  const auto indices = rule.states.ints(rule.node.input(1));
+  if (sizes.empty() || !indices) return false;
+  std::vector<RowSize> taken;
+  for (const std::int64_t index : *indices) {
+    if (index < -length || index >= length) return false;
+    taken.push_back(sizes[static_cast<std::size_t>(index < 0 ? index + length : index)]);
+  }
+  return gives_sizes(rule, std::move(taken));
+}
+
+bool slice_sizes(const RowRule& rule) {
+  const std::vector<RowSize>& sizes = rule.in(0).sizes;
+  const auto length = std::ssize(sizes);
+  if (sizes.empty() || rule.node.opset < 10) return false;
+  const auto start = rule.states.ints(rule.node.input(1));
+  const auto end = rule.states.ints(rule.node.input(2));
+  const auto step = rule.states.ints(rule.node.input(4));
+  if (!start || !end || start->size() != 1 || end->size() != 1 ||
+      (rule.node.has_input(4) && (!step || step->front() != 1)))
+    return false;
+  const auto clamped = [&](std::int64_t at) {
+    return std::clamp<std::int64_t>(at < 0 ? at + length : at, 0, length);
+  };
+  const std::int64_t from = clamped(start->front());
+  const std::int64_t to = std::max(from, clamped(end->front()));
+  return gives_sizes(rule, {sizes.begin() + from, sizes.begin() + to});
 }
 
 bool follow_constant_of_shape(const RowRule& rule) {
@@ -473,6 +410,7 @@ bool follow_constant_of_shape(const RowRule& rule) {
 }
 
 bool follow_expand(const RowRule& rule) {
+  if (!rule.in(0).sizes.empty()) return false;
   const auto sizes = sizes_of(rule, 1);
   const int rank = rule.rank(0);
   if (!sizes || rank < 0) return false;
@@ -493,20 +431,10 @@ bool follow_expand(const RowRule& rule) {
   return rule.gives_rows(longer - own, rule.in(0).is_exact);
 }
 
-std::int64_t product(std::span<const std::int64_t> numbers) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 30;
-  std::int64_t result = 1;
-  for (const std::int64_t number : numbers) {
-    if (number <= 0 || number > kMost || result > kMost) return -1;
-    result *= number;
-  }
-  return result;
-}
-
 /// Rows are blocks side by side: they stay so where the first axis alone takes what there is of
 /// them, and the others have sizes of their own.
 bool follow_reshape(const RowRule& rule) {
-  if (rule.axis() != 0 || rule.node.opset < 5) return false;
+  if (!rule.in(0).sizes.empty() || rule.axis() != 0 || rule.node.opset < 5) return false;
   const auto sizes = sizes_of(rule, 1);
   const auto dims = rule.states.dims(rule.node.input(0));
   if (!sizes || sizes->empty() || !dims || rule.attribute("allowzero", 0) != 0) return false;
@@ -526,106 +454,6 @@ bool follow_reshape(const RowRule& rule) {
   const std::int64_t of_row = product(std::span(*dims).subspan(1));
   const bool keeps = rule.in(0).is_exact && of_row > 0 && of_row == of_result;
   return rule.gives_rows(0, keeps);
-}
-
-// ---- The table ----
-
-struct RowOperators {
-  Follow follow;
-  std::string_view names;  ///< between spaces
-  std::string_view domain = "";
-};
-
-constexpr RowOperators kRowRules[] = {
-    {follow_like_first,
-     " Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Elu Erf Exp "
-     "Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal "
-     "Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh "
-     "ThresholdedRelu "},
-    {follow_broadcasting,
-     " Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less "
-     "LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor "},
-    {follow_broadcasting, " BiasGelu FastGelu QuickGelu ", "com.microsoft"},
-    {follow_matmul, " MatMul "},
-    {follow_gemm, " Gemm "},
-    {follow_each_image,
-     " AveragePool Conv ConvTranspose DepthToSpace GlobalAveragePool GlobalLpPool GlobalMaxPool "
-     "GroupNormalization InstanceNormalization LRN LpPool SpaceToDepth "},
-    {follow_each_image,
-     " Binarizer Imputer LinearClassifier LinearRegressor Normalizer Scaler SVMClassifier "
-     "SVMRegressor TreeEnsembleClassifier TreeEnsembleRegressor ",
-     "ai.onnx.ml"},
-    {follow_max_pool, " MaxPool "},
-    {follow_batch_norm, " BatchNormalization "},
-    {follow_dropout, " Dropout "},
-    {follow_quantize, " DequantizeLinear QuantizeLinear "},
-    {follow_resize, " Resize Upsample "},
-    {follow_recurrent, " GRU LSTM RNN "},
-    {follow_softmax, " Hardmax LogSoftmax Softmax "},
-    {follow_along_axis<-1>, " LpNormalization TopK "},
-    {follow_along_axis<0>, " Split "},
-    {follow_from_axis<-1>, " LayerNormalization RMSNormalization "},
-    {follow_cumulative, " CumProd CumSum "},
-    {follow_reduce,
-     " ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
-     "ReduceSum ReduceSumSquare "},
-    {follow_arg_reduce, " ArgMax ArgMin "},
-    {follow_transpose, " Transpose "},
-    {follow_squeeze, " Squeeze "},
-    {follow_unsqueeze, " Unsqueeze "},
-    {follow_flatten, " Flatten "},
-    {follow_concat, " Concat "},
-    {follow_slice, " Slice "},
-    {follow_gather, " Gather "},
-    {follow_one_hot, " OneHot "},
-    {follow_tile, " Tile "},
-    {follow_pad, " Pad "},
-    {follow_trilu, " Trilu "},
-    {follow_shape, " Shape "},
-    {follow_constant_of_shape, " ConstantOfShape "},
-    {follow_expand, " Expand "},
-    {follow_reshape, " Reshape "},
-};
-
-Follow rule_of(const Node& node) {
-  for (const RowOperators& rule : kRowRules) {
-    const std::size_t at = rule.names.find(" " + node.op_type + " ");
-    if (rule.domain == node.domain && at != std::string_view::npos) return rule.follow;
-  }
-  return nullptr;
-}
-
-bool is_random(const Node& node) {
-  constexpr std::string_view kRandom =
-      " Bernoulli Dropout Multinomial RandomNormal RandomNormalLike RandomUniform "
-      "RandomUniformLike ";
-  return kRandom.find(" " + node.op_type + " ") != std::string_view::npos;
-}
-
-}  // namespace
-
-bool follow_rows(const Node& node, RowStates& states) {
-  if (node.inputs.size() != node.operator_inputs) return false;  // subgraphs that use values
-  bool is_fixed = true;
-  for (const ValueId id : node.inputs) {
-    const RowState* state = states.find(id);
-    if (state == nullptr) return false;
-    is_fixed &= state->is_fixed();
-  }
-  for (const auto& [name, attribute] : node.attributes.all()) {
-    if (std::holds_alternative<std::shared_ptr<const Graph>>(attribute)) return false;
-  }
-  const RowRule rule(node, states);
-  if (is_fixed) return !is_random(node) && rule.gives(RowState::fixed());
-  const bool has_sizes =
-      std::ranges::any_of(node.inputs, [&](ValueId id) { return !states.find(id)->sizes.empty(); });
-  const Follow follow = rule_of(node);
-  const bool takes_sizes =
-      follow == follow_reshape || follow == follow_expand || follow == follow_constant_of_shape;
-  if (has_sizes && !(takes_sizes && states.find(node.inputs[0])->sizes.empty()) &&
-      follow != follow_constant_of_shape)
-    return size_numbers(rule);
-  return follow != nullptr && follow(rule);
 }
 
 }  // namespace quern::onnx

@@ -1,4 +1,4 @@
-#include "onnx/passes/shape_rules.h"
+#include "onnx/import/shape_rules.h"
 
 #include <algorithm>
 
@@ -9,14 +9,7 @@
 namespace quern::onnx {
 namespace {
 
-// Larger sizes are taken as not known, so that sums and a product of two do not overflow.
-constexpr std::int64_t kLargestSize = std::int64_t{1} << 30;
-
 using Results = std::vector<Dims>;
-
-std::int64_t checked_size(std::int64_t size) {
-  return size >= 0 && size <= kLargestSize ? size : kUnknown;
-}
 
 /// A number of the file that sizes are computed with.
 std::int64_t checked_number(std::int64_t number) {
@@ -40,13 +33,6 @@ std::optional<Dims> ints_of(const Node& node, const KnownInputs& in, const char*
   return in.has(index) ? in.ints(index) : node.attributes.ints(name);
 }
 
-// ---- Element by element ----
-
-Results same_dims(const Node&, const KnownInputs& in) {
-  const auto x = in.dims(0);
-  return x ? Results{*x} : Results{};
-}
-
 std::int64_t broadcast_size(std::int64_t a, std::int64_t b) {
   if (a == 1) return b;
   if (b == 1 || a == b) return a;
@@ -62,42 +48,6 @@ Dims broadcast(const Dims& a, const Dims& b) {
   for (std::size_t i = 0; i < shorter.size(); ++i)
     result[offset + i] = broadcast_size(longer[offset + i], shorter[i]);
   return result;
-}
-
-/// The first `most` inputs, of which none may be missing.
-template <std::size_t most>
-Results broadcast_dims(const Node&, const KnownInputs& in) {
-  Dims result;
-  for (std::size_t i = 0; i < std::min(most, in.count()); ++i) {
-    const auto x = in.dims(i);
-    if (!x) return {};
-    result = broadcast(result, *x);
-  }
-  return {result};
-}
-
-constexpr std::size_t kAllInputs = 1 << 30;
-
-// ---- Products and windows ----
-
-Results matmul_dims(const Node&, const KnownInputs& in) {
-  auto a = in.dims(0);
-  auto b = in.dims(1);
-  if (!a || !b || a->size() < 2 || b->size() < 2) return {};
-  const std::int64_t rows = (*a)[a->size() - 2];
-  const std::int64_t columns = b->back();
-  a->resize(a->size() - 2);
-  b->resize(b->size() - 2);
-  Dims result = broadcast(*a, *b);
-  result.insert(result.end(), {rows, columns});
-  return {result};
-}
-
-Results gemm_dims(const Node& node, const KnownInputs& in) {
-  const auto a = in.dims(0);
-  const auto b = in.dims(1);
-  if (!a || !b || a->size() != 2 || b->size() != 2) return {};
-  return {{(*a)[flag(node, "transA") ? 1 : 0], (*b)[flag(node, "transB") ? 0 : 1]}};
 }
 
 /// Places of a window over `x` [batch, channels, ...], behind a batch and `channels`.
@@ -122,6 +72,47 @@ Results window_dims(const Node& node, const Dims& x, std::int64_t channels, cons
     if (room >= 0) result.back() = checked_size(room / stride + 1);
   }
   return {result};
+}
+
+}  // namespace
+
+// ---- Element by element ----
+
+Results same_dims(const Node&, const KnownInputs& in) {
+  const auto x = in.dims(0);
+  return x ? Results{*x} : Results{};
+}
+
+Results broadcast_dims(const Node&, const KnownInputs& in) {
+  Dims result;
+  for (std::size_t i = 0; i < in.count(); ++i) {
+    const auto x = in.dims(i);
+    if (!x) return {};
+    result = broadcast(result, *x);
+  }
+  return {result};
+}
+
+// ---- Products and windows ----
+
+Results matmul_dims(const Node&, const KnownInputs& in) {
+  auto a = in.dims(0);
+  auto b = in.dims(1);
+  if (!a || !b || a->size() < 2 || b->size() < 2) return {};
+  const std::int64_t rows = (*a)[a->size() - 2];
+  const std::int64_t columns = b->back();
+  a->resize(a->size() - 2);
+  b->resize(b->size() - 2);
+  Dims result = broadcast(*a, *b);
+  result.insert(result.end(), {rows, columns});
+  return {result};
+}
+
+Results gemm_dims(const Node& node, const KnownInputs& in) {
+  const auto a = in.dims(0);
+  const auto b = in.dims(1);
+  if (!a || !b || a->size() != 2 || b->size() != 2) return {};
+  return {{(*a)[flag(node, "transA") ? 1 : 0], (*b)[flag(node, "transB") ? 0 : 1]}};
 }
 
 Results conv_dims(const Node& node, const KnownInputs& in) {
@@ -340,148 +331,5 @@ Results arg_best_dims(const Node& node, const KnownInputs& in) {
 }
 
 Results no_dims(const Node&, const KnownInputs&) { return {Dims{}}; }
-
-// ---- By name ----
-
-struct Rule {
-  std::string_view op_type;
-  Results (*results)(const Node&, const KnownInputs&);
-};
-
-constexpr Rule kRules[] = {
-    {"Abs", same_dims},
-    {"Add", broadcast_dims<2>},
-    {"And", broadcast_dims<2>},
-    {"ArgMax", arg_best_dims},
-    {"ArgMin", arg_best_dims},
-    {"AveragePool", pool_dims},
-    {"BatchNormalization", same_dims},
-    {"Cast", same_dims},
-    {"Ceil", same_dims},
-    {"Celu", same_dims},
-    {"Clip", same_dims},
-    {"Concat", concat_dims},
-    {"ConstantOfShape", constant_of_shape_dims},
-    {"Conv", conv_dims},
-    {"Cos", same_dims},
-    {"CumSum", same_dims},
-    {"DequantizeLinear", same_dims},
-    {"Div", broadcast_dims<2>},
-    {"Dropout", same_dims},
-    {"Elu", same_dims},
-    {"Equal", broadcast_dims<2>},
-    {"Erf", same_dims},
-    {"Exp", same_dims},
-    {"Expand", expand_dims},
-    {"Flatten", flatten_dims},
-    {"Floor", same_dims},
-    {"Gather", gather_dims},
-    {"Gelu", same_dims},
-    {"Gemm", gemm_dims},
-    {"GlobalAveragePool", global_pool_dims},
-    {"GlobalMaxPool", global_pool_dims},
-    {"Greater", broadcast_dims<2>},
-    {"GreaterOrEqual", broadcast_dims<2>},
-    {"GroupNormalization", same_dims},
-    {"HardSigmoid", same_dims},
-    {"HardSwish", same_dims},
-    {"Identity", same_dims},
-    {"InstanceNormalization", same_dims},
-    {"IsNaN", same_dims},
-    {"LRN", same_dims},
-    {"LayerNormalization", same_dims},
-    {"LeakyRelu", same_dims},
-    {"Less", broadcast_dims<2>},
-    {"LessOrEqual", broadcast_dims<2>},
-    {"Log", same_dims},
-    {"LogSoftmax", same_dims},
-    {"MatMul", matmul_dims},
-    {"Max", broadcast_dims<kAllInputs>},
-    {"MaxPool", pool_dims},
-    {"Mean", broadcast_dims<kAllInputs>},
-    {"Min", broadcast_dims<kAllInputs>},
-    {"Mish", same_dims},
-    {"Mod", broadcast_dims<2>},
-    {"Mul", broadcast_dims<2>},
-    {"Neg", same_dims},
-    {"Not", same_dims},
-    {"Or", broadcast_dims<2>},
-    {"PRelu", broadcast_dims<2>},
-    {"Pow", broadcast_dims<2>},
-    {"QuantizeLinear", same_dims},
-    {"RMSNormalization", same_dims},
-    {"Reciprocal", same_dims},
-    {"ReduceL2", reduce_dims},
-    {"ReduceMax", reduce_dims},
-    {"ReduceMean", reduce_dims},
-    {"ReduceMin", reduce_dims},
-    {"ReduceProd", reduce_dims},
-    {"ReduceSum", reduce_dims},
-    {"Relu", same_dims},
-    {"Reshape", reshape_dims},
-    {"Round", same_dims},
-    {"Selu", same_dims},
-    {"Sigmoid", same_dims},
-    {"Sign", same_dims},
-    {"Sin", same_dims},
-    {"Size", no_dims},
-    {"Slice", slice_dims},
-    {"Softmax", same_dims},
-    {"Softplus", same_dims},
-    {"Softsign", same_dims},
-    {"Split", split_dims},
-    {"Sqrt", same_dims},
-    {"Squeeze", squeeze_dims},
-    {"Sub", broadcast_dims<2>},
-    {"Sum", broadcast_dims<kAllInputs>},
-    {"Swish", same_dims},
-    {"Tanh", same_dims},
-    {"Transpose", transpose_dims},
-    {"Unsqueeze", unsqueeze_dims},
-    {"Where", broadcast_dims<3>},
-};
-
-}  // namespace
-
-std::optional<Dims> KnownInputs::dims(std::size_t index) const {
-  const ValueId id = node_.input(index);
-  if (id == kAbsent) return std::nullopt;
-  if (const Tensor* constant = graph_.constant(id))
-    return Dims(constant->shape().begin(), constant->shape().end());
-  auto found = graph_.value(id).dims;
-  if (found) std::ranges::transform(*found, found->begin(), checked_size);
-  return found;
-}
-
-std::optional<Dims> KnownInputs::ints(std::size_t index) const {
-  const Tensor* constant = graph_.constant(node_.input(index));
-  const bool fits = constant != nullptr && constant->rank() <= 1 &&
-                    (constant->dtype() == DType::i64 || constant->dtype() == DType::i32);
-  if (!fits) return std::nullopt;
-  const Tensor wide = constant->cast(DType::i64).contiguous();
-  return Dims(wide.data<std::int64_t>().begin(), wide.data<std::int64_t>().end());
-}
-
-std::optional<Dims> KnownInputs::sizes(std::size_t index) const {
-  const auto found = sizes_.find(node_.input(index));
-  if (found == sizes_.end()) return ints(index);
-  const Tensor dense = found->second.contiguous();
-  return Dims(dense.data<std::int64_t>().begin(), dense.data<std::int64_t>().end());
-}
-
-std::vector<Dims> output_dims(const Node& node, const KnownInputs& in) {
-  const auto rule = std::ranges::find(kRules, node.op_type, &Rule::op_type);
-  const bool known = node.domain.empty() && rule != std::end(kRules);
-  return known ? rule->results(node, in) : Results{};
-}
-
-std::int64_t element_count(const Dims& dims) {
-  std::int64_t count = 1;
-  if (std::ranges::count(dims, kUnknown) > 0) return kUnknown;
-  for (const std::int64_t size : dims) {
-    if (__builtin_mul_overflow(count, size, &count)) return kUnknown;
-  }
-  return checked_size(count);
-}
 
 }  // namespace quern::onnx

@@ -4,13 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "onnx/graph.h"
+#include "onnx/operator.h"
 
 namespace quern::onnx {
-
-/// Sizes of axes, outermost first; kUnknown where one is not known.
-using Dims = std::vector<std::int64_t>;
-inline constexpr std::int64_t kUnknown = -1;
 
 /// What is known of a node's inputs before the graph runs.
 class KnownInputs {
@@ -36,9 +32,10 @@ class KnownInputs {
   const Sizes& sizes_;
 };
 
-/// Sizes of a node's outputs as far as those of its inputs fix them: in order, and as many as are
-/// known. None where there is no rule for the operator. Throws: Error where the node cannot run.
-std::vector<Dims> output_dims(const Node& node, const KnownInputs& in);
+/// Larger sizes are taken as not known, so that sums and a product of two do not overflow.
+inline constexpr std::int64_t kLargestSize = std::int64_t{1} << 30;
+/// kUnknown where it is none.
+std::int64_t checked_size(std::int64_t size);
 
 /// Product of `dims`; kUnknown where one is not known or the product is huge.
 std::int64_t element_count(const Dims& dims);
