@@ -7,6 +7,7 @@
 #include "quern/layers.h"
 #include "quern/llm.h"
 #include "quern/onnx.h"
+#include "quern/onnx/batcher.h"
 #include "quern/ops.h"
 #include "quern/runtime.h"
 #include "quern/shape.h"

@@ -7,20 +7,12 @@
 #include "quern/export.h"
 #include "quern/llm.h"
 #include "quern/onnx.h"
+#include "quern/onnx/batcher.h"
 #include "quern/serve/accounts.h"
 #include "quern/serve/client.h"
 #include "quern/serve/config.h"
 
 namespace quern::serve {
-
-/// How requests to an ONNX model are run together: along the first axis of all its inputs and
-/// outputs, where that is dynamic and of one name, and rows are independent
-/// (onnx::Model::rows_are_independent) or said to be.
-struct BatchOptions {
-  std::int64_t max_batch = 64;             ///< rows of one run at most
-  std::chrono::milliseconds max_delay{2};  ///< that a request waits for others
-  bool rows_are_independent = false;       ///< known of the model, where it cannot be proved
-};
 
 /// Models behind an HTTP API in the shape of OpenAI's, that meters every caller:
 ///
@@ -60,7 +52,8 @@ class QUERN_API Server {
   /// that is empty or taken.
   void add(const std::string& name, const llm::Model& model,
            const llm::EngineOptions& options = {});
-  void add(const std::string& name, const onnx::Model& model, const BatchOptions& options = {});
+  void add(const std::string& name, const onnx::Model& model,
+           const onnx::BatchOptions& options = {});
 
   /// Loads the configuration's models, binds and serves. Returns when requests are taken. Throws:
   /// what loading throws; `invalid_argument` where the address cannot be bound.

@@ -59,7 +59,7 @@ class Run {
           return Flow::keep_going;
         };
       }
-      generations_.push_back(completion_.model->engine.submit(std::move(request)));
+      generations_.push_back(completion_.model->engine().submit(std::move(request)));
     }
   }
 
@@ -76,7 +76,7 @@ class Run {
                          dump({{"id", id()},
                                {"object", format_.object()},
                                {"created", created_},
-                               {"model", completion_.model->name},
+                               {"model", completion_.model->name()},
                                {"choices", std::move(choices)},
                                {"usage", describe(usage_)}}));
   }
@@ -109,7 +109,7 @@ class Run {
 
  private:
   Demand demand() const {
-    Demand demand{.model = completion_.model->name,
+    Demand demand{.model = completion_.model->name(),
                   .id = completion_.stream ? exchange_.id : std::string()};
     for (const auto& prompt : completion_.prompts) demand.prompt_tokens += std::ssize(prompt);
     demand.completion_tokens = completion_.options.max_tokens * static_cast<std::int64_t>(choices_);
@@ -196,7 +196,7 @@ class Run {
       head_ = dump({{"id", id()},
                     {"object", format_.chunk_object()},
                     {"created", created_},
-                    {"model", completion_.model->name}});
+                    {"model", completion_.model->name()}});
       head_.pop_back();
     }
     if (!completion_.include_usage) return fmt::format("{},\"choices\":[{}]}}", head_, choice);
@@ -213,7 +213,7 @@ class Run {
   const Completion completion_;
   CompletionFormat& format_;
   const std::size_t choices_;
-  const Labels labels_{{"model", completion_.model->name}};
+  const Labels labels_{{"model", completion_.model->name()}};
   const std::int64_t created_ =
       std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   MeteredCall call_;
@@ -230,7 +230,7 @@ class Run {
 
 void allow_prompt(Exchange& exchange, const LanguageModel& model, std::size_t bytes) {
   const std::int64_t longest = model.longest_piece();
-  const std::int64_t context = model.engine.model().context_length();
+  const std::int64_t context = model.model().context_length();
   const auto least = (static_cast<std::int64_t>(bytes) + longest - 1) / longest;
   if (least > context) {
     throw ApiError(
@@ -241,7 +241,7 @@ void allow_prompt(Exchange& exchange, const LanguageModel& model, std::size_t by
         {.code = "context_length_exceeded"});
   }
   require_allowed(exchange.service.meter.allow_work(
-      exchange.caller, {.model = model.name, .prompt_tokens = least, .completion_tokens = 1}));
+      exchange.caller, {.model = model.name(), .prompt_tokens = least, .completion_tokens = 1}));
 }
 
 std::string token_text(const Tokenizer& tokenizer, TokenId token) {

@@ -84,7 +84,7 @@ void read_stream(Members& members, Completion& completion) {
 std::int64_t read_max_tokens(Exchange& exchange, Members& members, const Completion& completion) {
   std::size_t prompt = 0;
   for (const auto& tokens : completion.prompts) prompt = std::max(prompt, tokens.size());
-  const std::int64_t context = completion.model->engine.model().context_length();
+  const std::int64_t context = completion.model->model().context_length();
   const std::int64_t room = context - static_cast<std::int64_t>(prompt);
   if (room < 1) {
     throw ApiError(
@@ -114,8 +114,7 @@ void ignore_bookkeeping(Members& members) {
 std::shared_ptr<LanguageModel> find_model(Exchange& exchange, Members& members) {
   members.need("model");
   const std::string name = *members.string("model");
-  auto model = exchange.service.models.language_model(name);
-  if (model && exchange.service.meter.may_use(exchange.caller, name)) return model;
+  if (auto model = exchange.find_model<LanguageModel>(name)) return model;
   throw ApiError(404, fmt::format("model: \"{}\" does not exist, or is not for your plan", name),
                  {.param = "model", .code = "model_not_found"});
 }
@@ -142,8 +141,7 @@ void read_options(Exchange& exchange, Members& members, Completion& completion) 
                                     std::numeric_limits<std::int64_t>::max());
   options.seed = seed ? static_cast<std::uint64_t>(*seed) : random_seed();
   options.ignore_stop_tokens = members.boolean("ignore_eos").value_or(false);
-  options.logit_bias =
-      read_logit_bias(members, completion.model->engine.model().tokenizer().vocab_size());
+  options.logit_bias = read_logit_bias(members, completion.model->model().tokenizer().vocab_size());
   ignore_bookkeeping(members);
 }
 

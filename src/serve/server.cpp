@@ -33,13 +33,18 @@ TransportOptions transport_options(const Config& config) {
 struct Server::Impl {
   explicit Impl(const Config& config) : service(config) {}
 
+  template <class Kind, class Model, class Options>
+  void add(const std::string& name, const Model& model, const Options& options) {
+    service.models.add(std::make_shared<Kind>(name, model, options));
+  }
+
   void load_models() {
     for (const ModelConfig& model : service.config.models) {
       if (model.path.ends_with(".onnx")) {
-        service.models.add(
+        add<OnnxModel>(
             model.name, onnx::Model::load(model.path),
-            BatchOptions{model.max_batch, std::chrono::milliseconds(model.max_delay_ms),
-                         model.rows_are_independent});
+            onnx::BatchOptions{model.max_batch, std::chrono::milliseconds(model.max_delay_ms),
+                               model.rows_are_independent});
         continue;
       }
       const auto loaded =
@@ -47,10 +52,10 @@ struct Server::Impl {
                                         .context_length = model.context_length});
       const std::int64_t kv_tokens =
           model.kv_tokens > 0 ? std::max(model.kv_tokens, loaded.context_length()) : 0;
-      service.models.add(model.name, loaded,
-                         {.max_running = model.max_batch,
-                          .max_queued = service.config.limits.max_queue,
-                          .kv_tokens = kv_tokens});
+      add<LanguageModel>(model.name, loaded,
+                         llm::EngineOptions{.max_running = model.max_batch,
+                                            .max_queued = service.config.limits.max_queue,
+                                            .kv_tokens = kv_tokens});
     }
   }
 
@@ -95,11 +100,12 @@ Server::~Server() {
 
 void Server::add(const std::string& name, const llm::Model& model,
                  const llm::EngineOptions& options) {
-  impl_->service.models.add(name, model, options);
+  impl_->add<LanguageModel>(name, model, options);
 }
 
-void Server::add(const std::string& name, const onnx::Model& model, const BatchOptions& options) {
-  impl_->service.models.add(name, model, options);
+void Server::add(const std::string& name, const onnx::Model& model,
+                 const onnx::BatchOptions& options) {
+  impl_->add<OnnxModel>(name, model, options);
 }
 
 void Server::start() {

@@ -25,6 +25,8 @@ void declare_all(Metrics& metrics) {
   metrics.declare("quern_batch_size", gauge, "Requests that the last step served.");
   metrics.declare("quern_kv_pages_used", gauge, "Pages of keys and values in use.");
   metrics.declare("quern_kv_pages_total", gauge, "Pages of keys and values there are.");
+  metrics.declare("quern_onnx_runs", gauge,
+                  "Runs of a graph; requests that were run together are one.");
   metrics.declare("quern_resident_memory_bytes", gauge, "Memory of the process.");
   metrics.declare("quern_connections", gauge, "Clients connected.");
   metrics.declare("quern_body_bytes", gauge, "Bytes of requests' bodies that are held.");

@@ -33,6 +33,12 @@ struct Exchange {
   std::string id;         ///< the request's, made by the server
   Caller caller = {};     ///< where the route asks for keys
   std::string name = {};  ///< what stands for {} in the route's path
+
+  /// Null where there is no model of that kind with the name, or none that the caller may use.
+  template <class Kind>
+  std::shared_ptr<Kind> find_model(std::string_view model) const {
+    return service.meter.may_use(caller, model) ? service.models.find<Kind>(model) : nullptr;
+  }
 };
 
 }  // namespace quern::serve

@@ -164,7 +164,7 @@ class ChatFormat : public CompletionFormat {
 Completion read_chat(Exchange& exchange) {
   Members members(parse_body(exchange.request.body.text()));
   Completion completion{.model = find_model(exchange, members)};
-  const llm::Model& model = completion.model->engine.model();
+  const llm::Model& model = completion.model->model();
   const std::vector<ChatMessage> messages = read_messages(members);
   std::size_t bytes = 0;
   for (const ChatMessage& message : messages) bytes += message.content.size();
@@ -184,7 +184,7 @@ Completion read_chat(Exchange& exchange) {
 void chat_completions(Exchange& exchange) {
   Completion completion = read_chat(exchange);
   exchange.request.body.clear();
-  ChatFormat format(completion.model->engine.model().tokenizer());
+  ChatFormat format(completion.model->model().tokenizer());
   complete(exchange, std::move(completion), format);
 }
 

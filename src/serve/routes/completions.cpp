@@ -28,7 +28,7 @@ std::vector<TokenId> read_tokens(Members& members, JsonView json, std::int64_t v
 /// One text, several, one prompt as tokens, or several as tokens.
 std::vector<std::vector<TokenId>> read_prompts(Exchange& exchange, Members& members,
                                                const LanguageModel& model) {
-  const Tokenizer& tokenizer = model.engine.model().tokenizer();
+  const Tokenizer& tokenizer = model.model().tokenizer();
   const JsonView& json = members.need("prompt");
   std::vector<std::vector<TokenId>> prompts;
   const auto read = [&](JsonView prompt) {
@@ -164,7 +164,7 @@ Completion read_completion(Exchange& exchange) {
 void completions(Exchange& exchange) {
   Completion completion = read_completion(exchange);
   exchange.request.body.clear();
-  TextFormat format(completion.model->engine.model().tokenizer());
+  TextFormat format(completion.model->model().tokenizer());
   complete(exchange, std::move(completion), format);
 }
 

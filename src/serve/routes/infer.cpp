@@ -17,8 +17,7 @@ constexpr std::size_t kMaxTensors = 256;
 constexpr std::string_view kJsonLength = "inference-header-content-length";
 
 std::shared_ptr<OnnxModel> find_onnx_model(Exchange& exchange) {
-  auto model = exchange.service.models.onnx_model(exchange.name);
-  if (model && exchange.service.meter.may_use(exchange.caller, exchange.name)) return model;
+  if (auto model = exchange.find_model<OnnxModel>(exchange.name)) return model;
   throw ApiError(404, fmt::format("the model \"{}\" does not exist", exchange.name),
                  {.param = "model", .code = "model_not_found"});
 }
@@ -169,9 +168,9 @@ Asked read_asked(const Request& request, const onnx::ModelInfo& info) {
   return asked;
 }
 
-onnx::Values run(Batcher& batcher, onnx::Values inputs) {
+onnx::Values run(onnx::Batcher& batcher, const onnx::Values& inputs) {
   try {
-    return batcher.run(std::move(inputs));
+    return batcher.run(inputs);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::invalid_argument) throw;
     throw bad_member("inputs", error.what());
@@ -222,7 +221,7 @@ void describe_server(Exchange& exchange) {
 }
 
 void describe_onnx_model(Exchange& exchange) {
-  const onnx::ModelInfo& info = find_onnx_model(exchange)->batcher.model().info();
+  const onnx::ModelInfo& info = find_onnx_model(exchange)->info();
   exchange.reply.send(200, kJson,
                       dump({{"name", exchange.name},
                             {"versions", Json::array()},
@@ -238,11 +237,10 @@ void onnx_model_readiness(Exchange& exchange) {
 
 void infer(Exchange& exchange) {
   const auto model = find_onnx_model(exchange);
-  Asked asked = read_asked(exchange.request, model->batcher.model().info());
+  Asked asked = read_asked(exchange.request, model->info());
   exchange.request.body.clear();
   MeteredCall call(exchange, {.model = exchange.name});
-  const AnswerBody outputs =
-      write_outputs(run(model->batcher, std::move(asked.inputs)), asked.outputs);
+  const AnswerBody outputs = write_outputs(run(model->batcher(), asked.inputs), asked.outputs);
   call.bill({});
   send_outputs(exchange, asked.id, outputs);
 }

@@ -16,18 +16,7 @@ double resident_bytes() {
 }
 
 void measure(Service& service) {
-  for (const auto& model : service.models.language_models()) {
-    const llm::EngineStatistics now = model->engine.statistics();
-    const Labels labels{{"model", model->name}};
-    const auto set = [&](std::string_view name, std::int64_t value) {
-      service.metrics.set(name, labels, static_cast<double>(value));
-    };
-    set("quern_queued_requests", now.queued);
-    set("quern_running_requests", now.running);
-    set("quern_batch_size", now.batch_requests);
-    set("quern_kv_pages_used", now.kv_pages_used);
-    set("quern_kv_pages_total", now.kv_pages_total);
-  }
+  for (const auto& model : service.models.all()) model->measure(service.metrics);
   service.metrics.set("quern_resident_memory_bytes", {}, resident_bytes());
   if (service.connections) {
     service.metrics.set("quern_connections", {}, static_cast<double>(service.connections()));
