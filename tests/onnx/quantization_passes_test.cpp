@@ -206,6 +206,24 @@ TEST_CASE("bytes are moved, and read behind the last move") {
       {"QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "DequantizeLinear", "Exp"}, 0);
 }
 
+TEST_CASE("bytes are pooled where no window lies in padding alone, which is -infinity") {
+  using Ints = std::vector<std::int64_t>;
+  struct Pool {
+    std::int64_t size, pad, dilation;
+    bool sinks;
+  };
+  for (const Pool& pool :
+       {Pool{2, 1, 1, true}, Pool{3, 0, 2, true}, Pool{1, 1, 1, false}, Pool{2, 1, 3, false}}) {
+    StoredMaker maker;
+    const auto x = maker.through_bytes(maker.input("x"), kStep, 121);
+    maker.output(maker.node("MaxPool", {x},
+                            {{"kernel_shape", Ints{pool.size, pool.size}},
+                             {"pads", Ints(4, pool.pad)},
+                             {"dilations", Ints(2, pool.dilation)}}));
+    CHECK(sink_dequantization(maker.graph) == pool.sinks);
+  }
+}
+
 TEST_CASE("what is stored as bytes is stored before its elements are reordered") {
   StoredMaker maker;
   const auto x = maker.node("Exp", {maker.input("x")});

@@ -60,6 +60,23 @@ void WindowAttributes::split(std::int64_t total, bool more_at_end, Pads& pads) c
   pads.end.push_back(more_at_end ? total - half : half);
 }
 
+bool WindowAttributes::meet_elements() const {
+  const auto is_positive = [](std::int64_t pad) { return pad > 0; };
+  const bool is_padded = auto_ == Auto::none ? std::ranges::any_of(given_.begin, is_positive) ||
+                                                   std::ranges::any_of(given_.end, is_positive)
+                                             : auto_ != Auto::valid;
+  if (!is_padded) return true;
+  if (std::ranges::any_of(dilations, [](std::int64_t dilation) { return dilation != 1; }))
+    return false;
+  const auto are_within = [this](const Shape& pads) {
+    for (int axis = 0; axis < pads.rank(); ++axis) {
+      if (axis >= kernel.rank() || pads[axis] >= kernel[axis]) return false;
+    }
+    return true;
+  };
+  return auto_ != Auto::none || (are_within(given_.begin) && are_within(given_.end));
+}
+
 WindowAttributes::Pads WindowAttributes::pads(const Shape& shape, const Shape& kernel_sizes) const {
   if (auto_ == Auto::none) return given_;
   if (auto_ == Auto::valid) return {};

@@ -14,6 +14,9 @@ class WindowAttributes {
   /// Empty where the node has none.
   Shape kernel, strides, dilations;
 
+  /// Whether each window on a source of any sizes but 0 has an element of it, and not pads alone.
+  bool meet_elements() const;
+
   struct Pads {
     Shape begin, end;
   };

@@ -1,15 +1,21 @@
 #include <algorithm>
 #include <map>
 
+#include "onnx/import/window.h"
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
 
 namespace quern::onnx {
 namespace {
 
+/// Padding alone is -infinity, which bytes do not have.
+bool pools_bytes_alike(const Node& pool) {
+  return !pool.has_output(1) && pool.opset >= 12 && WindowAttributes(pool).meet_elements();
+}
+
 bool only_moves(const Node& node) {
-  return node.row != nullptr && node.row->moves != Moves::nothing &&
-         !(node.is("MaxPool") && (node.has_output(1) || node.opset < 12));
+  if (node.row == nullptr || node.row->moves == Moves::nothing) return false;
+  return !node.is("MaxPool") || pools_bytes_alike(node);
 }
 
 /// Whether a DequantizeLinear has one scale for all of a tensor of bytes, which keeps their order.
