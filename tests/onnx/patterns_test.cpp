@@ -183,3 +183,54 @@ TEST_CASE("a scale that gives the last axis its size is none of a layer norm") {
     CHECK((types == Types{"LayerNormalization"}) == (size == 4));
   }
 }
+
+TEST_CASE("what finite numbers are made infinite by is not taken for finite") {
+  static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  using Make = GraphMaker::ValueId (*)(GraphMaker&, GraphMaker::ValueId);
+  const std::pair<const char*, Make> kMakers[] = {
+      {"a bound of Clip",
+       [](GraphMaker& maker, GraphMaker::ValueId x) {
+         return maker.node("Clip", {x, maker.number(kInfinity)});
+       }},
+      {"an attribute of Clip",
+       [](GraphMaker& maker, GraphMaker::ValueId x) {
+         return maker.node("Clip", {x}, {{"max", -kInfinity}}, 6);
+       }},
+      {"a slope",
+       [](GraphMaker& maker, GraphMaker::ValueId x) {
+         return maker.node("LeakyRelu", {x}, {{"alpha", kInfinity}});
+       }},
+      {"an old Pad",
+       [](GraphMaker& maker, GraphMaker::ValueId x) {
+         return maker.node("Pad", {x}, {{"pads", Ints{0, 0, 0, 1}}, {"value", kInfinity}}, 2);
+       }},
+      {"a scale",
+       [](GraphMaker& maker, GraphMaker::ValueId x) {
+         const auto bytes = maker.node("QuantizeLinear", {x, maker.number(1.f)});
+         return maker.node("DequantizeLinear", {bytes, maker.number(kInfinity)});
+       }},
+      {"the largest of none",
+       [](GraphMaker& maker, GraphMaker::ValueId x) {
+         const auto one = maker.constant(Tensor::from(Ints{1}, {1}));
+         const auto none = maker.node("Slice", {x, one, one, one});
+         const auto most = maker.node("ReduceMax", {none},
+                                      {{"axes", Ints{1}}, {"keepdims", std::int64_t{1}}}, 13);
+         return maker.node("Add", {x, most});
+       }},
+  };
+  for (const auto& [name, make] : kMakers) {
+    CAPTURE(name);
+    for (const char* function : {"Relu", "Clip"}) {
+      GraphMaker maker;
+      const auto made = make(maker, maker.input("x", {9, 3}));
+      const std::int64_t columns = std::string(name) == "an old Pad" ? 4 : 3;
+      const auto product = maker.node("MatMul", {made, maker.constant(wavy({columns, 16}))});
+      std::vector<GraphMaker::ValueId> inputs{product};
+      if (std::string(function) == "Clip") inputs.push_back(maker.number(-1.f));
+      maker.output(maker.node(function, inputs));
+      Graph optimised = maker.graph;
+      optimise(optimised);
+      CHECK(differing(maker.graph, optimised, {wavy({9, 3})}) == 0);
+    }
+  }
+}

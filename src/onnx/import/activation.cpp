@@ -145,9 +145,9 @@ KernelPtr from_axis(const Node& node, const ImportContext&) {
 constexpr Operator kActivationOperators[] = {
     {.op_type = "Celu", .since = 12, .inputs = {1, 1}, .import = celu, .mapping = kElementwise},
     {.op_type = "Clip", .inputs = {1, 1}, .import = clip_by_attributes, .mapping = kElementwise,
-     .bf16 = {.inputs = 1}, .finite = Finite::of_first, .activation = clip_of},
+     .bf16 = {.inputs = 1}, .finite = Finite::of_all, .activation = clip_of},
     {.op_type = "Clip", .since = 11, .inputs = {1, 3}, .import = clip, .mapping = kElementwise,
-     .bf16 = {.inputs = 1}, .finite = Finite::of_first, .activation = clip_of},
+     .bf16 = {.inputs = 1}, .finite = Finite::of_all, .activation = clip_of},
     {.op_type = "Elu", .inputs = {1, 1}, .import = activation, .mapping = kElementwise,
      .finite = Finite::of_first, .activation = elu_of},
     {.op_type = "Gelu", .domain = kMicrosoft, .import = gelu, .mapping = {.shapes = kSame},

@@ -380,7 +380,7 @@ constexpr Operator kQuantizationOperators[] = {
      .mapping = {.shapes = kSame}},
     {.op_type = "DequantizeLinear", .since = 10, .inputs = {2, 3}, .import = dequantize_linear,
      .mapping = {.shapes = kSame, .dims = same_dims, .rows = follow_quantize},
-     .finite = Finite::of_first},
+     .finite = Finite::of_all},
     {.op_type = "DynamicQuantizeLinear", .since = 11, .inputs = {1, 1},
      .import = dynamic_quantize_linear, .mapping = {.shapes = kSame}},
     {.op_type = "MatMulInteger", .since = 10, .inputs = {2, 4}, .import = matmul_integer,

@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "io/onnx_proto.h"
+#include "onnx/import/window.h"
 #include "onnx/operator.h"
 #include "onnx/passes/pass.h"
 #include "ops/nan.h"
@@ -23,6 +26,37 @@ bool may_divide(const Tensor* constant, double least) {
                              [least](float value) { return static_cast<double>(value) > least; });
 }
 
+bool has_finite_attributes(const Node& node) {
+  const auto is_finite = [](float number) { return std::isfinite(number); };
+  return std::ranges::all_of(node.attributes.all(), [&](const auto& named) {
+    const auto* number = std::get_if<float>(&named.second);
+    const auto* list = std::get_if<std::vector<float>>(&named.second);
+    return (number == nullptr || is_finite(*number)) &&
+           (list == nullptr || std::ranges::all_of(*list, is_finite));
+  });
+}
+
+/// Whether what a reduction makes one element of is known to have elements: of none, the largest is
+/// infinite and the mean NaN.
+bool reduces_elements(const Graph& graph, const Node& node) {
+  const auto& dims = graph.value(node.input(0)).dims;
+  if (!dims) return false;
+  std::vector<std::int64_t> axes = node.attributes.ints("axes");
+  if (node.has_input(1)) {
+    const Tensor* given = graph.constant(node.input(1));
+    if (given == nullptr || given->dtype() != DType::i64) return false;
+    const Tensor dense = given->contiguous();
+    axes.assign(dense.data<std::int64_t>().begin(), dense.data<std::int64_t>().end());
+  }
+  const auto rank = static_cast<std::int64_t>(dims->size());
+  for (std::int64_t axis = 0; axis < rank; ++axis) {
+    const bool is_reduced = axes.empty() || std::ranges::count(axes, axis) > 0 ||
+                            std::ranges::count(axes, axis - rank) > 0;
+    if (is_reduced && (*dims)[static_cast<std::size_t>(axis)] <= 0) return false;
+  }
+  return true;
+}
+
 /// How many of a node's inputs must be finite for its outputs to be; nothing where that is not
 /// enough.
 std::optional<std::size_t> inputs_that_count(const Graph& graph, const Node& node) {
@@ -34,6 +68,11 @@ std::optional<std::size_t> inputs_that_count(const Graph& graph, const Node& nod
   if (node.is("Cast") &&
       io::onnx::find_dtype(node.attributes.get("to", std::int64_t{0})) != DType::f32)
     return std::nullopt;
+  if (!has_finite_attributes(node)) return std::nullopt;
+  const bool pools = node.is("AveragePool") || node.is("MaxPool");
+  if (pools && !WindowAttributes(node).meet_elements()) return std::nullopt;
+  const bool reduces = node.is("ReduceMax") || node.is("ReduceMean") || node.is("ReduceMin");
+  if (reduces && !reduces_elements(graph, node)) return std::nullopt;
   if (node.is("BatchNormalization") && !may_divide(graph.constant(node.input(4)), 0))
     return std::nullopt;
   if (node.is("Div") && !may_divide(graph.constant(node.input(1)), kSmallest)) return std::nullopt;
