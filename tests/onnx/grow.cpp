@@ -3,16 +3,9 @@
 #include <numbers>
 #include <utility>
 
-#include "onnx/growing_graph.h"
-#include "quern/ops.h"
+#include "onnx/grow.h"
 
 namespace quern::random_graphs {
-namespace {
-
-using Growing = GrowingGraph;
-using Id = Growing::ValueId;
-using Ints = std::vector<std::int64_t>;
-using AttributeList = std::vector<Growing::Attribute>;
 
 Shape random_shape(Dice& dice, int least_rank, int most_rank) {
   Shape shape;
@@ -36,7 +29,6 @@ Shape broadcasting_to(Dice& dice, const Shape& shape) {
   return result;
 }
 
-/// What combines with `x` by broadcasting, now and then to more than x's shape.
 Id beside(Growing& graph, Id x) {
   Dice& dice = graph.dice;
   Shape shape = broadcasting_to(dice, graph.shape(x));
@@ -64,7 +56,18 @@ Id source(Growing& graph, int least_rank, int most_rank) {
   return graph.input(random_shape(graph.dice, least_rank, most_rank));
 }
 
-// ---- What follows products ----
+Ints random_order(Dice& dice, int rank) {
+  Ints order;
+  for (int axis = 0; axis < rank; ++axis) order.push_back(axis);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1],
+              order[static_cast<std::size_t>(dice.below(static_cast<std::int64_t>(i)))]);
+  return order;
+}
+
+float almost(Dice& dice, double number) {
+  return static_cast<float>(dice.chance(92) ? number : number * dice.one_of({1.001, 0.5, 1.1}));
+}
 
 Id clip(Growing& graph, Id x) {
   Dice& dice = graph.dice;
@@ -83,9 +86,13 @@ Id clip(Growing& graph, Id x) {
   return graph.node("Clip", inputs);
 }
 
+namespace {
+
+// ---- What follows products ----
+
 Id activation(Growing& graph, Id x) {
   Dice& dice = graph.dice;
-  switch (dice.below(13)) {
+  switch (dice.below(14)) {
     case 0:
     case 1:
       return graph.node("Relu", {x});
@@ -108,6 +115,11 @@ Id activation(Growing& graph, Id x) {
                         {{"approximate", std::string(dice.chance(50) ? "tanh" : "none")}});
     case 10:
       return graph.either("Mul", x, graph.node("Sigmoid", {x}));
+    case 11: {
+      const float slope = dice.one_of({0.25f, 0.f, -0.5f, 1.f, INFINITY});
+      return graph.node(
+          "PRelu", {x, dice.chance(70) ? graph.loose_number(slope, 5) : beside(graph, x)}, {}, 16);
+    }
     default:
       return clip(graph, x);
   }
@@ -181,10 +193,8 @@ void convolution(Growing& graph) {
   follow(graph, x);
 }
 
-void linear_map(Growing& graph) {
+void linear_map_of(Growing& graph, Id x, bool is_gemm) {
   Dice& dice = graph.dice;
-  const bool is_gemm = dice.chance(40);
-  Id x = is_gemm ? source(graph, 2, 2) : source(graph, 1, 4);
   const std::int64_t in = graph.shape(x).rank() > 0 ? graph.shape(x).dim(-1) : 1;
   const std::int64_t out = dice.one_of({1, 1, 2, 3, 5, 8, 16, 33, dice.chance(5) ? 0 : 4});
   const bool turned = is_gemm && dice.chance(40);
@@ -210,34 +220,111 @@ void linear_map(Growing& graph) {
   follow(graph, graph.node("Gemm", inputs, attributes, 13));
 }
 
+void linear_map(Growing& graph) {
+  const bool is_gemm = graph.dice.chance(40);
+  linear_map_of(graph, is_gemm ? source(graph, 2, 2) : source(graph, 1, 4), is_gemm);
+}
+
+/// What may be infinite or NaN though all of a graph's inputs are finite.
+Id perhaps_infinite(Growing& graph, const Shape& shape) {
+  Dice& dice = graph.dice;
+  const float end = dice.one_of({INFINITY, -INFINITY, NAN, 1e30f});
+  const auto numbers = [&] { return graph.constant(graph.numbers({shape[1]})); };
+  Ints pads(static_cast<std::size_t>(2 * shape.rank()));
+  pads.back() = 1;
+  const Id x = graph.input(shape);
+  switch (dice.below(8)) {
+    case 0:
+      return graph.node("Clip", {x}, {{dice.chance(50) ? "min" : "max", end}}, 6);
+    case 1:
+      return graph.node("Clip", {x, graph.number(end)});
+    case 2:
+      return graph.node("Clip", {x, quern::onnx::kAbsent, graph.number(end)});
+    case 3:
+      return graph.node(dice.one_of({"LeakyRelu", "Elu", "HardSigmoid"}), {x}, {{"alpha", end}});
+    case 4:
+      return dice.chance(50) ? graph.node("Pad", {x}, {{"pads", pads}, {"value", end}}, 2)
+                             : graph.node("Pad", {x, graph.ints(pads), graph.number(end)}, {}, 13);
+    case 5: {
+      Shape none = shape;
+      none[1] = 0;
+      const Id empty =
+          dice.chance(50)
+              ? graph.input(none)
+              : graph.node("Slice", {x, graph.ints({9}), graph.ints({9}), graph.ints({1})});
+      const Id made = graph.node(dice.one_of({"ReduceMean", "ReduceMax", "ReduceMin"}), {empty},
+                                 {{"axes", Ints{1}}, {"keepdims", std::int64_t{1}}}, 13);
+      return graph.node(dice.one_of({"Add", "Mul"}), {x, made});
+    }
+    case 6: {
+      const auto axes = static_cast<std::size_t>(std::max(shape.rank() - 2, 1));
+      return graph.node(dice.one_of({"MaxPool", "AveragePool"}), {x},
+                        {{"kernel_shape", Ints(axes, 1)}, {"pads", Ints(2 * axes, 1)}}, 12);
+    }
+    default:
+      return graph.node("BatchNormalization",
+                        {x, numbers(), numbers(), numbers(),
+                         graph.constant(Tensor::full({shape[1]}, dice.one_of({0., -1., 1e-44})))},
+                        {{"epsilon", dice.one_of({0.f, 1e-5f})}}, 15);
+  }
+}
+
+void infinite_source(Growing& graph) {
+  Dice& dice = graph.dice;
+  if (dice.chance(50)) {
+    const Id x = perhaps_infinite(graph, {dice.one_of({1, 3, 9, 17}), dice.between(1, 4)});
+    linear_map_of(graph, x, dice.chance(30));
+    return;
+  }
+  const Id x = perhaps_infinite(graph, {1, dice.one_of({3, 8, 16}), dice.between(4, 8), 7});
+  const Id weight = graph.constant(graph.numbers({16, graph.shape(x)[1], 3, 3}));
+  follow(graph, graph.node("Conv", {x, weight}, {{"pads", Ints{1, 1, 1, 1}}}, 11));
+}
+
 // ---- Patterns of several nodes ----
 
-/// `number`, or one beside it.
-float almost(Dice& dice, double number) {
-  return static_cast<float>(dice.chance(92) ? number : number * dice.one_of({1.001, 0.5, 1.1}));
+Id inside_erf(Growing& graph, Id x) {
+  Dice& dice = graph.dice;
+  if (dice.chance(50))
+    return graph.node("Div", {x, graph.loose_number(almost(dice, std::numbers::sqrt2))});
+  return graph.either("Mul", x, graph.loose_number(almost(dice, std::numbers::sqrt2 / 2)));
+}
+
+Id inside_tanh(Growing& graph, Id x) {
+  Dice& dice = graph.dice;
+  const auto same = [&] { return dice.chance(97) ? x : source(graph, 0, 4); };
+  const Id cube = dice.chance(50)
+                      ? graph.node("Pow", {same(), graph.loose_number(almost(dice, 3), 5)})
+                      : graph.either("Mul", same(), graph.node("Mul", {x, same()}));
+  const Id cubic = graph.either("Mul", cube, graph.loose_number(almost(dice, 0.044715)));
+  const double factor = std::sqrt(2 / std::numbers::pi);
+  return graph.either("Mul", graph.either("Add", same(), cubic),
+                      graph.loose_number(almost(dice, factor)));
 }
 
 void gelu(Growing& graph) {
   Dice& dice = graph.dice;
+  graph.underflows = true;
   const Id x = source(graph, 0, 4);
-  const Id inner =
-      dice.chance(50)
-          ? graph.node("Div", {x, graph.loose_number(almost(dice, std::numbers::sqrt2))})
-          : graph.either("Mul", x, graph.loose_number(almost(dice, std::numbers::sqrt2 / 2)));
+  const bool by_tanh = dice.chance(50);
+  const Id inner = by_tanh ? inside_tanh(graph, x) : inside_erf(graph, x);
+  const char* curve = by_tanh == dice.chance(97) ? "Tanh" : "Erf";
   const Id sum =
-      graph.either("Add", graph.node("Erf", {inner}), graph.loose_number(almost(dice, 1)));
+      graph.either("Add", graph.node(curve, {inner}), graph.loose_number(almost(dice, 1)));
   const Id half = graph.loose_number(almost(dice, 0.5));
   const Id other = dice.chance(95) ? x : source(graph, 0, 4);
+  Id result;
   switch (dice.below(3)) {
     case 0:
-      graph.either("Mul", graph.either("Mul", other, sum), half);
+      result = graph.either("Mul", graph.either("Mul", other, sum), half);
       break;
     case 1:
-      graph.either("Mul", graph.either("Mul", other, half), sum);
+      result = graph.either("Mul", graph.either("Mul", other, half), sum);
       break;
     default:
-      graph.either("Mul", other, graph.either("Mul", sum, half));
+      result = graph.either("Mul", other, graph.either("Mul", sum, half));
   }
+  if (dice.chance(30)) graph.either("Add", result, beside(graph, result));
 }
 
 void gated(Growing& graph) {
@@ -272,6 +359,7 @@ Id mean_of(Growing& graph, Id x) {
 
 void layer_norm(Growing& graph) {
   Dice& dice = graph.dice;
+  graph.underflows = true;
   graph.absolute = std::max(graph.absolute, 1e-4);
   graph.relative = std::max(graph.relative, 1e-4);
   const Id x = source(graph, 1, 4);
@@ -304,6 +392,64 @@ void layer_norm(Growing& graph) {
   };
   result = graph.either("Mul", result, row());
   if (dice.chance(70)) result = graph.either("Add", result, row());
+}
+
+/// As a Reshape's shape, with what may be left to follow from the rest left so now and then.
+Id loose_sizes(Growing& graph, Ints sizes) {
+  Dice& dice = graph.dice;
+  if (dice.chance(30)) sizes[0] = 0;
+  if (dice.chance(50)) sizes[static_cast<std::size_t>(dice.below(std::ssize(sizes)))] = -1;
+  return graph.ints(sizes);
+}
+
+/// A number for each channel of `x`, in one of the shapes that do not change x's; or others.
+Id by_channel(Growing& graph, Id x) {
+  Dice& dice = graph.dice;
+  const int rank = graph.rank(x);
+  if (dice.chance(12)) return beside(graph, x);
+  Shape shape = Shape::filled(rank - (dice.chance(60) ? 1 : 0), 1);
+  const int axis = dice.chance(92) ? shape.rank() - rank + 1 : shape.rank() - 1;
+  if (shape.rank() > 0) shape[std::max(axis, 0)] = dice.chance(95) ? graph.shape(x)[1] : 1;
+  return dice.chance(92) ? graph.constant(graph.numbers(shape)) : graph.input(shape);
+}
+
+void group_norm(Growing& graph) {
+  Dice& dice = graph.dice;
+  graph.underflows = true;
+  graph.absolute = std::max(graph.absolute, 1e-4);
+  graph.relative = std::max(graph.relative, 1e-4);
+  const std::int64_t groups = dice.one_of({1, 2, 2, 3, 4, 8});
+  Shape shape{dice.one_of({1, 1, 2, 3, dice.chance(10) ? 0 : 2}),
+              groups * dice.one_of({1, 1, 2, 3, 4})};
+  for (std::int64_t left = dice.one_of({0, 1, 2, 2, 2, 3}); left > 0; --left)
+    shape.push_back(dice.one_of({1, 2, 3, 5, dice.chance(5) ? 0 : 4}));
+  const Id x = dice.chance(30) ? graph.operand(shape) : graph.input(shape);
+  AttributeList zeros;
+  if (dice.chance(6)) zeros.emplace_back("allowzero", std::int64_t{1});
+  const std::int64_t each = shape[0] * shape[1] == 0 ? 0 : shape.numel() / shape[0] / groups;
+  Ints parts{shape[0], groups, each};
+  if (dice.chance(4)) std::swap(parts[0], parts[1]);
+  if (dice.chance(4)) parts = {shape[0], groups, each, 1};
+  const Id grouped = graph.node("Reshape", {x, loose_sizes(graph, parts)}, zeros, 14);
+  const auto all = [&](float number) {
+    Tensor values = Tensor::full({parts[1]}, number);
+    if (dice.chance(8)) values.mutable_data<float>()[0] = dice.one_of({0.5f, 0.f, 1.f, NAN});
+    return graph.constant(values);
+  };
+  AttributeList epsilon;
+  if (dice.chance(70)) epsilon.emplace_back("epsilon", dice.one_of({1e-5f, 1e-3f, 1.f}));
+  const Id norm = graph.node("InstanceNormalization", {grouped, all(1.f), all(0.f)}, epsilon, 6);
+  Id sizes = loose_sizes(graph, Ints(shape.begin(), shape.end()));
+  if (dice.chance(50)) {
+    AttributeList range;
+    if (dice.chance(10)) range.emplace_back("start", dice.below(2));
+    if (dice.chance(10)) range.emplace_back("end", dice.one_of<std::int64_t>({-1, 2, 9}));
+    sizes = graph.node("Shape", {dice.chance(92) ? x : source(graph, 1, 4)}, range, 15);
+  }
+  Id result = graph.node("Reshape", {norm, sizes}, zeros, 14);
+  if (dice.chance(95)) result = graph.either("Mul", result, by_channel(graph, result));
+  if (dice.chance(95)) result = graph.either("Add", result, by_channel(graph, result));
+  if (dice.chance(30)) graph.node(dice.one_of({"Relu", "Sigmoid"}), {result});
 }
 
 Id maybe_scaled(Growing& graph, Id x, int percent) {
@@ -400,15 +546,6 @@ void identities(Growing& graph) {
   if (dice.chance(40)) graph.node(dice.one_of({"Relu", "Abs"}), {x});
 }
 
-Ints random_order(Dice& dice, int rank) {
-  Ints order;
-  for (int axis = 0; axis < rank; ++axis) order.push_back(axis);
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1],
-              order[static_cast<std::size_t>(dice.below(static_cast<std::int64_t>(i)))]);
-  return order;
-}
-
 void moves(Growing& graph) {
   Dice& dice = graph.dice;
   Id x = source(graph, 0, 5);
@@ -482,109 +619,6 @@ void channel_shuffle(Growing& graph) {
   graph.node("Split", {x, graph.ints(sizes)}, axis, 13, count);
 }
 
-// ---- Bytes ----
-
-// Scales are powers of two, so that results are exact but for the functions.
-
-Id byte_zero(Growing& graph, bool is_signed) {
-  const std::int64_t zero = graph.dice.one_of({0, 0, 3, 10});
-  const Tensor value = Tensor::full({}, static_cast<double>(zero), DType::f64);
-  return graph.constant(is_signed ? value.cast(DType::i8) : value.cast(DType::u8));
-}
-
-Id quantized(Growing& graph, Id x) {
-  Dice& dice = graph.dice;
-  const float step = dice.one_of({0.125f, 0.25f, 0.5f});
-  graph.absolute = std::max(graph.absolute, 1.01);
-  const Id scale = graph.number(step);
-  const Id zero = byte_zero(graph, dice.chance(40));
-  const Id bytes = graph.node("QuantizeLinear", {x, scale, zero}, {}, 13);
-  return graph.node("DequantizeLinear", {bytes, scale, zero}, {}, 13);
-}
-
-Id stored_weight(Growing& graph, const Shape& shape) {
-  Dice& dice = graph.dice;
-  Tensor values = Tensor::empty(shape, DType::f64);
-  for (double& value : values.mutable_data<double>())
-    value = static_cast<double>(dice.between(-7, 7));
-  const Id bytes = graph.constant(values.cast(DType::i8));
-  return graph.node("DequantizeLinear",
-                    {bytes, graph.number(0.125f), graph.constant(Tensor::zeros({}, DType::i8))}, {},
-                    13);
-}
-
-Id moved_bytes(Growing& graph, Id x) {
-  Dice& dice = graph.dice;
-  const int rank = graph.rank(x);
-  switch (dice.below(6)) {
-    case 0:
-      return graph.node("Transpose", {x}, {{"perm", random_order(dice, rank)}});
-    case 1:
-      return graph.node("Flatten", {x}, {{"axis", dice.below(rank + 1)}}, 13);
-    case 2:
-      return graph.node("Unsqueeze", {x, graph.ints({0})}, {}, 13);
-    case 3:
-      return graph.node("Slice", {x, graph.ints({0}), graph.ints({2}), graph.ints({rank - 1})});
-    case 4:
-      return graph.node(
-          "MaxPool", {x},
-          {{"kernel_shape", Ints(static_cast<std::size_t>(std::max(rank - 2, 1)), 2)},
-           {"pads", Ints(static_cast<std::size_t>(2 * std::max(rank - 2, 1)), dice.below(2))}},
-          12);
-    default:
-      return x;
-  }
-}
-
-Id between_bytes(Growing& graph, Id x) {
-  Dice& dice = graph.dice;
-  const int rank = graph.rank(x);
-  const Shape shape = graph.shape(x);
-  switch (dice.below(8)) {
-    case 0:
-    case 1: {
-      if (rank < 3) break;
-      Shape weight{dice.one_of({1, 2, 4}), shape[1]};
-      for (int axis = 2; axis < rank; ++axis) weight.push_back(dice.one_of({1, 2}));
-      return graph.node("Conv", {x, stored_weight(graph, weight)}, {}, 11);
-    }
-    case 2:
-      if (rank == 0) break;
-      return graph.node("MatMul",
-                        {x, stored_weight(graph, {shape.dim(-1), dice.one_of({1, 3, 8})})}, {}, 13);
-    case 3:
-      if (rank != 2) break;
-      return graph.node(
-          "Gemm", {x, stored_weight(graph, {shape[1], 4}), graph.constant(Tensor::full({4}, 0.5))},
-          {}, 13);
-    case 4:
-      return graph.either(dice.one_of({"Add", "Mul"}), x, quantized(graph, beside(graph, x)));
-    case 5:
-      return graph.node("Concat", {x, dice.chance(50) ? x : quantized(graph, graph.operand(shape))},
-                        {{"axis", dice.below(std::max(rank, 1))}}, 13);
-    case 6:
-      if (rank < 3) break;
-      if (dice.chance(50)) return graph.node("GlobalAveragePool", {x}, {}, 1);
-      return graph.node("AveragePool", {x},
-                        {{"kernel_shape", Ints(static_cast<std::size_t>(rank - 2), 2)}}, 11);
-    default:
-      break;
-  }
-  return graph.node(dice.one_of({"LeakyRelu", "Sigmoid", "Relu"}), {x}, {}, 16);
-}
-
-void bytes(Growing& graph) {
-  Dice& dice = graph.dice;
-  graph.has_ends = false;
-  Id x = quantized(graph, graph.input(random_shape(dice, 1, 4)));
-  if (dice.chance(60)) x = moved_bytes(graph, x);
-  if (dice.chance(85)) x = between_bytes(graph, x);
-  if (dice.chance(20)) x = graph.node("Relu", {x});
-  if (dice.chance(20)) x = clip(graph, x);
-  if (dice.chance(20)) x = moved_bytes(graph, x);
-  if (dice.chance(90)) quantized(graph, x);
-}
-
 void soup(Growing& graph) {
   Dice& dice = graph.dice;
   Id x = source(graph, 0, 5);
@@ -600,13 +634,14 @@ void soup(Growing& graph) {
 void grow(GrowingGraph& graph) {
   using Pattern = void (*)(GrowingGraph&);
   constexpr Pattern kPatterns[] = {
-      convolution, convolution, convolution, linear_map, linear_map,      gelu, gated, layer_norm,
-      attention,   attention,   identities,  moves,      channel_shuffle, soup};
-  if (graph.maker.graph.nodes.empty() && graph.dice.chance(8)) {
+      convolution, convolution, convolution, linear_map, linear_map,      infinite_source,
+      gelu,        gelu,        gated,       layer_norm, group_norm,      attention,
+      attention,   identities,  moves,       shapes,     channel_shuffle, soup};
+  if (graph.maker.graph.nodes.empty() && graph.dice.chance(15)) {
     bytes(graph);
     return;
   }
-  if (graph.absolute >= 1) return;  // steps of bytes are as far as it goes
+  if (graph.step > 0) return;  // steps of bytes are as far as it goes
   kPatterns[graph.dice.below(std::ssize(kPatterns))](graph);
 }
 

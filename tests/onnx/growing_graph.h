@@ -81,6 +81,7 @@ class GrowingGraph {
   bool has_ends = false;             ///< whether NaN and infinities are among the numbers
   double absolute = 2e-6;            ///< what results may be off by, at values of about 1
   double relative = 2e-5;
+  double step = 0;  ///< what they may be off by besides: a step of bytes that floats are stored as
   bool underflows = false;  ///< whether infinities have factors that are 0 or tiny as they round
 
  private:

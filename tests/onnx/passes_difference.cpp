@@ -173,7 +173,7 @@ std::string passes_difference(std::uint64_t seed) {
     std::map<ValueId, Tensor> values;
     try {
       std::vector<Tensor> wanted = run_plainly(graph, inputs, values);
-      const Tolerance tolerance{growing.absolute * largest(values), growing.relative,
+      const Tolerance tolerance{growing.absolute * largest(values) + growing.step, growing.relative,
                                 growing.underflows};
       cases.push_back({inputs, std::move(wanted), tolerance});
     } catch (const Error&) {
