@@ -21,4 +21,18 @@ void on_each_target(const Body& body) {
   hwy::SetSupportedTargetsForTest(0);
 }
 
+/// Runs `body` on the newest target, and where that called a kernel that has targets, on each of
+/// the others.
+template <class Body>
+void on_each_target_used(const Body& body) {
+  kernels::settle_targets();
+  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    INFO("target " << std::string(hwy::TargetName(target)));
+    hwy::SetSupportedTargetsForTest(target);  // no target is chosen until a kernel asks
+    body();
+    if (!hwy::GetChosenTarget().IsInitialized()) break;
+  }
+  hwy::SetSupportedTargetsForTest(0);
+}
+
 }  // namespace quern

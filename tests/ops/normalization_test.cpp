@@ -36,7 +36,9 @@ OpUnderTest softmax(Tensor (*function)(const Tensor&, int), bool logarithm) {
   const auto terms = [](const GoldenCase& given) {
     return given.inputs[0].dim(static_cast<int>(given.number("axis", -1)));
   };
-  return {.run = run, .terms = terms};
+  return {.run = run,
+          .terms = terms,
+          .not_by = logarithm ? std::vector<std::string>{"onednn"} : std::vector<std::string>{}};
 }
 
 std::vector<Computed> run_layer_norm(const GoldenCase& given) {
@@ -69,10 +71,8 @@ TEST_CASE("log_softmax takes a view whose axis of size 1 has no stride") {
 }
 
 TEST_CASE("softmax agrees with PyTorch in every dtype and layout, on every target") {
-  on_each_target([] {
-    check_goldens({{"softmax", softmax(ops::softmax, false)},
-                   {"log_softmax", softmax(ops::log_softmax, true)}});
-  });
+  check_goldens({{"softmax", softmax(ops::softmax, false)},
+                 {"log_softmax", softmax(ops::log_softmax, true)}});
 }
 
 TEST_CASE("softmax gives what is masked no part, and NaN where there is no sum") {
@@ -111,16 +111,14 @@ TEST_CASE("layer_norm agrees with PyTorch in every dtype and layout") {
 }
 
 TEST_CASE("rms_norm agrees with PyTorch in every dtype and layout, on every target") {
-  on_each_target([] {
-    check_goldens({{"rms_norm",
-                    {.run =
-                         [](const GoldenCase& given) {
-                           return std::vector<Computed>{
-                               {"quern::ops", ops::rms_norm(given.inputs[0], given.inputs[1],
-                                                            epsilon_of(given))}};
-                         },
-                     .terms = last_axis}}});
-  });
+  check_goldens({{"rms_norm",
+                  {.run =
+                       [](const GoldenCase& given) {
+                         return std::vector<Computed>{
+                             {"quern::ops",
+                              ops::rms_norm(given.inputs[0], given.inputs[1], epsilon_of(given))}};
+                       },
+                   .terms = last_axis}}});
 }
 
 TEST_CASE("norms refuse wrong shapes, axes and dtypes") {

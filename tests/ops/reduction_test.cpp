@@ -26,7 +26,8 @@ Shape reduced(const Shape& shape, const std::vector<int>& axes) {
   return result;
 }
 
-OpUnderTest reduction(Reduce function, backend::Reduction operation) {
+OpUnderTest reduction(Reduce function, backend::Reduction operation,
+                      std::vector<std::string> not_by = {}) {
   const auto terms = [](const GoldenCase& given) {
     const Shape& shape = given.inputs[0].shape();
     const std::int64_t left = reduced(shape, axes_of(given)).numel();
@@ -44,10 +45,12 @@ OpUnderTest reduction(Reduce function, backend::Reduction operation) {
           return ops::ReductionArgs{operation, x, Tensor::empty(reduced(x.shape(), axes), dtype)};
         },
         results);
-    for (Computed& computed : results) computed.result = computed.result.reshape(shape);
+    for (Computed& computed : results) {
+      if (!computed.refused) computed.result = computed.result.reshape(shape);
+    }
     return results;
   };
-  return {.run = run, .terms = terms};
+  return {.run = run, .terms = terms, .not_by = std::move(not_by)};
 }
 
 }  // namespace
@@ -56,8 +59,8 @@ TEST_CASE("reductions agree with PyTorch in every dtype and layout") {
   using backend::Reduction;
   check_goldens({{"sum", reduction(ops::sum, Reduction::sum)},
                  {"mean", reduction(ops::mean, Reduction::mean)},
-                 {"max", reduction(ops::max, Reduction::max)},
-                 {"min", reduction(ops::min, Reduction::min)}});
+                 {"max", reduction(ops::max, Reduction::max, {"onednn"})},
+                 {"min", reduction(ops::min, Reduction::min, {"onednn"})}});
 }
 
 TEST_CASE("argmax agrees with PyTorch in every dtype and layout") {

@@ -4,11 +4,13 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/prepared.h"
 #include "ops/packed_conv.h"
 #include "ops/packed_matmul.h"
+#include "ops/winograd.h"
 #include "quern/ops.h"
 #include "support/golden_inputs.h"
 #include "support/op_check.h"
@@ -43,22 +45,28 @@ TEST_CASE("the tail of steps is a function that takes an exponential, and a sum 
 }
 
 TEST_CASE("a convolution takes the tail of its steps in every implementation and layout") {
+  Runs runs;
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-    for (const Shape& kernel : {Shape{64, 48, 3, 3}, Shape{13, 48, 1, 1}}) {
-      const bool is_large = kernel[2] > 1;  // as Winograd's algorithm wants it
+    for (const auto& [kernel, scales] :
+         {std::pair{Shape{64, 48, 3, 3}, false},  // as Winograd's algorithm wants it
+          std::pair{Shape{64, 48, 3, 3}, true}, std::pair{Shape{13, 48, 1, 1}, true}}) {
+      const bool is_large = kernel[2] > 1;
       if (is_large && dtype != DType::f32) continue;
       CAPTURE(to_string(dtype));
       CAPTURE(to_string(kernel));
       const std::int64_t pad = kernel[2] / 2;
       const Tensor x = hashed_tensor(1, {2, 48, 15, 17}, dtype);
-      const Tensor scale = hashed_tensor(3, {1, kernel[0], 1, 1}, dtype);
+      const Shape channels{1, kernel[0], 1, 1};
+      const Tensor scale =
+          scales ? hashed_tensor(3, channels, dtype) : Tensor::full(channels, 1, dtype);
       ops::ConvSpec spec{.weight = hashed_tensor(2, kernel, dtype),
                          .options = {.pads_begin = {pad, pad}, .pads_end = {pad, pad}}};
       const Tensor product =
           ops::conv(x.cast(DType::f64), spec.weight.cast(DType::f64), {}, spec.options);
       spec.steps = kTailed;
+      if (!scales) spec.steps.erase(spec.steps.begin());
       const ops::PackedConv conv(spec);
-      for (const Shape& added : {product.shape(), Shape{1, kernel[0], 1, 1}}) {
+      for (const Shape& added : {product.shape(), channels}) {
         const Tensor addend = hashed_tensor(4, added, dtype);
         const Tensor expected = tailed(product, scale, addend).cast(dtype);
         for (const ops::Layout layout : {ops::Layout::contiguous, ops::Layout::channels_last}) {
@@ -70,8 +78,11 @@ TEST_CASE("a convolution takes the tail of its steps in every implementation and
               CAPTURE(std::string(implementation.name));
               const Tensor dst = ops::empty_in(layout, product.shape(), dtype);
               if (in_place) ops::copy_into(addend, dst);
-              if (!implementation.run({conv.impl(), src, dst, {scale, in_place ? dst : addend}}))
-                continue;
+              std::vector<Tensor> operands{in_place ? dst : addend};
+              if (scales) operands.insert(operands.begin(), scale);
+              const bool ran = implementation.run({conv.impl(), src, dst, operands});
+              runs[implementation.name] += ran ? 1 : 0;
+              if (!ran) continue;
               const std::string wrong = difference(dst.contiguous(), expected, 48 * 9);
               CHECK_MESSAGE(wrong.empty(), wrong);
             }
@@ -80,6 +91,9 @@ TEST_CASE("a convolution takes the tail of its steps in every implementation and
       }
     }
   }
+  std::vector<std::string> not_by{"depthwise", "taps"};
+  if (!has_winograd()) not_by.push_back("winograd");
+  check_runs("a convolution with a tail", runs, not_by);
 }
 
 TEST_CASE("a product takes the tail of its steps") {

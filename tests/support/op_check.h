@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/each_target.h"
 #include "ops/implementations.h"
 #include "quern/weights.h"
 #include "support/golden_case.h"
@@ -98,20 +99,26 @@ inline std::string difference(const Tensor& result, const Tensor& expected, std:
   return "";
 }
 
-/// One way in which a result was computed.
+/// One way in which a result was computed, or could not be.
 struct Computed {
   std::string by;
   Tensor result;
+  bool refused = false;  ///< by an implementation that does not take the arguments
 };
 
-/// What every implementation that takes `make_args()` computes. `make_args` gives fresh arguments.
+/// What every implementation computes of `make_args()`, which gives fresh arguments; one must take
+/// them.
 template <class Args, class MakeArgs>
 void run_each(std::span<const ops::Implementation<Args>> implementations, const MakeArgs& make_args,
               std::vector<Computed>& results) {
+  bool any = false;
   for (const auto& implementation : implementations) {
     const Args args = make_args();
-    if (implementation.run(args)) results.push_back({implementation.name, args.dst});
+    const bool ran = implementation.run(args);
+    results.push_back({implementation.name, ran ? args.dst : Tensor(), !ran});
+    any |= ran;
   }
+  CHECK_MESSAGE(any, "no implementation takes the arguments");
 }
 
 /// How an op runs a case: by the public function first, then by each implementation.
@@ -121,19 +128,45 @@ struct OpUnderTest {
   std::function<std::int64_t(const GoldenCase&)> terms = [](const GoldenCase&) { return 1; };
   /// The largest of which it takes an exponential, whose relative error is its exponent's own.
   double exponent = 0;
+  /// Implementations that are for other ops or sizes: they refuse every case, which each other one
+  /// does not.
+  std::vector<std::string> not_by = {};
 };
 
-/// Runs a golden's case in every layout, by every implementation, on every Highway target.
-inline void check_op(const OpUnderTest& op, const std::string& name, const Tensor& golden) {
+/// How often each implementation ran.
+using Runs = std::map<std::string, int>;
+
+/// Runs a golden's case in every layout, by every implementation, on every Highway target where one
+/// is asked for.
+inline void check_op(const OpUnderTest& op, const std::string& name, const Tensor& golden,
+                     Runs& runs) {
+  const GoldenCase given = parse_golden(name);
+  const std::int64_t terms = op.terms(given);
   for (const Layout layout : kLayouts) {
-    GoldenCase declared = parse_golden(name);
-    for (Tensor& input : declared.inputs) input = laid_out(input, layout);
-    for (const Computed& computed : op.run(declared)) {
-      const std::string wrong =
-          difference(sampled_as(golden, computed.result), golden, op.terms(declared), op.exponent);
-      CHECK_MESSAGE(wrong.empty(),
-                    fmt::format("{}, {}, by {}: {}", name, name_of(layout), computed.by, wrong));
-    }
+    GoldenCase laid = given;
+    for (Tensor& input : laid.inputs) input = laid_out(input, layout);
+    on_each_target_used([&] {
+      for (const Computed& computed : op.run(laid)) {
+        runs[computed.by] += computed.refused ? 0 : 1;
+        if (computed.refused) continue;
+        const std::string wrong =
+            difference(sampled_as(golden, computed.result), golden, terms, op.exponent);
+        CHECK_MESSAGE(wrong.empty(),
+                      fmt::format("{}, {}, by {}: {}", name, name_of(layout), computed.by, wrong));
+      }
+    });
+  }
+}
+
+/// Checks that each implementation ran that should have.
+inline void check_runs(const std::string& what, const Runs& runs,
+                       const std::vector<std::string>& not_by = {}) {
+  for (const std::string& name : not_by)
+    CHECK_MESSAGE(runs.contains(name), what << " knows no implementation " << name);
+  for (const auto& [name, count] : runs) {
+    const bool may_refuse = std::ranges::count(not_by, name) > 0;
+    CHECK_MESSAGE((may_refuse || count > 0), "no case of " << what << " ran by " << name);
+    CHECK_MESSAGE((!may_refuse || count == 0), what << " ran by " << name);
   }
 }
 
@@ -141,15 +174,17 @@ inline void check_op(const OpUnderTest& op, const std::string& name, const Tenso
 inline void check_goldens(const std::map<std::string, OpUnderTest>& ops,
                           const std::string& file = "tests/data/ops_goldens.safetensors") {
   const Weights goldens = Weights::open(file);
-  std::map<std::string, int> cases;
+  std::map<std::string, Runs> runs;
   for (const std::string& name : goldens.names()) {
     const std::string op = name.substr(0, name.find('('));
     const auto found = ops.find(op);
     if (found == ops.end()) continue;
-    ++cases[op];
-    check_op(found->second, name, goldens.tensor(name));
+    check_op(found->second, name, goldens.tensor(name), runs[op]);
   }
-  for (const auto& [op, under_test] : ops) CHECK_MESSAGE(cases[op] > 0, op << " has no golden");
+  for (const auto& [op, under_test] : ops) {
+    CHECK_MESSAGE(runs.contains(op), op << " has no golden");
+    check_runs(op, runs[op], under_test.not_by);
+  }
 }
 
 }  // namespace quern
