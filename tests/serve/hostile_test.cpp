@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <string_view>
 
 #include "serve/running_server.h"
+
+using namespace std::literals;
 
 namespace quern::serve {
 namespace {
@@ -68,23 +71,23 @@ class Mutator {
     }
   }
 
-  static constexpr const char* kTokens[] = {"\r\n",
-                                            "\r\n\r\n",
-                                            "[[[[[[[[",
-                                            "{\"a\":",
-                                            "\"",
-                                            "1e999",
-                                            "-1",
-                                            "null",
-                                            "99999999999999999999",
-                                            "\xff\xfe",
-                                            "\\u0000",
-                                            "\\ud800",
-                                            "Content-Length: 5\r\n",
-                                            "\x00x",
-                                            "Transfer-Encoding: chunked\r\n",
-                                            ",",
-                                            "0\r\n\r\n"};
+  static constexpr std::string_view kTokens[] = {"\r\n",
+                                                 "\r\n\r\n",
+                                                 "[[[[[[[[",
+                                                 "{\"a\":",
+                                                 "\"",
+                                                 "1e999",
+                                                 "-1",
+                                                 "null",
+                                                 "99999999999999999999",
+                                                 "\xff\xfe",
+                                                 "\\u0000",
+                                                 "\\ud800",
+                                                 "Content-Length: 5\r\n",
+                                                 "\0x"sv,
+                                                 "Transfer-Encoding: chunked\r\n",
+                                                 ",",
+                                                 "0\r\n\r\n"};
 
   std::mt19937 random_;
 };

@@ -1,8 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "serve/http/head.h"
+
+using namespace std::literals;
 
 namespace quern::serve {
 namespace {
@@ -58,7 +62,7 @@ TEST_CASE("an absolute target gives its path") {
 }
 
 TEST_CASE("what can be read in two ways is refused") {
-  for (const char* headers : {
+  for (const std::string_view headers : std::initializer_list<std::string_view>{
            "Content-Length: 1\r\nContent-Length: 1\r\n",
            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
@@ -75,23 +79,28 @@ TEST_CASE("what can be read in two ways is refused") {
            ": empty\r\n",
            "X-Control: a\x01\r\n",
            "X-Line: a\nContent-Length: 1\r\n",
+           "X-Zero: a\0b\r\n"sv,
+           "X-Zero\0: a\r\n"sv,
+           "\0"sv,
        }) {
     CAPTURE(headers);
-    CHECK(status_of(post(headers)) == 400);
+    CHECK(status_of(post(std::string(headers))) == 400);
   }
   CHECK(status_of(post("Transfer-Encoding: gzip, chunked\r\n")) == 501);
   CHECK(status_of(post("Expect: magic\r\n")) == 417);
 }
 
 TEST_CASE("a malformed request line is refused") {
-  for (const char* line :
-       {"GET", "GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET x HTTP/1.1",
-        "G@T / HTTP/1.1", "GET /%zz HTTP/1.1", "GET /%00 HTTP/1.1", "GET /% HTTP/1.1",
-        "GET /\x80 HTTP/1.1", "GET / FTP/1.1", "ABCDEFGHIJKLMNOPQ / HTTP/1.1", ""}) {
+  for (const std::string_view line : std::initializer_list<std::string_view>{
+           "GET", "GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1",
+           "GET x HTTP/1.1", "G@T / HTTP/1.1", "GET /%zz HTTP/1.1", "GET /%00 HTTP/1.1",
+           "GET /% HTTP/1.1", "GET /\x80 HTTP/1.1", "GET / FTP/1.1", "ABCDEFGHIJKLMNOPQ / HTTP/1.1",
+           "", "GET /\0 HTTP/1.1"sv, "GET\0 / HTTP/1.1"sv}) {
     CAPTURE(line);
-    CHECK(status_of(line + std::string("\r\n") + kHost + "\r\n") == 400);
+    CHECK(status_of(std::string(line) + "\r\n" + kHost + "\r\n") == 400);
   }
   CHECK(status_of("GET / HTTP/2.0\r\n" + kHost + "\r\n") == 505);
+  CHECK(status_of("GET / HTTP/1.1\0\r\n"s + kHost + "\r\n") == 505);
   CHECK(status_of("GET / HTTP/1.1\r\n\r\n") == 400);
   CHECK(status_of(post("")) == 200);
 }
