@@ -18,8 +18,11 @@ namespace {
 using Target = void (*)(std::span<const std::byte>);
 
 const std::map<std::string, Target> kTargets = {
-    {".gguf", fuzz::gguf},    {".safetensors", fuzz::safetensors},
-    {".json", fuzz::json},    {".tokenizer", fuzz::tokenizer},
+    {".gguf", fuzz::gguf},      {".safetensors", fuzz::safetensors},
+    {".json", fuzz::json},      {".tokenizer", fuzz::tokenizer},
+#ifdef QUERN_SERVE
+    {".body", fuzz::json_view}, {".tensor", fuzz::infer_tensor},
+#endif
 #ifdef QUERN_WEBP
     {".webp", fuzz::webp},
 #endif
@@ -29,17 +32,19 @@ const std::map<std::string, Target> kTargets = {
 #ifdef QUERN_JPEG2000
     {".jp2", fuzz::jpeg2000},
 #endif
-    {".bmp", fuzz::bmp},      {".jpg", fuzz::jpeg},
-    {".png", fuzz::png},      {".pnm", fuzz::pnm}};
+    {".bmp", fuzz::bmp},        {".jpg", fuzz::jpeg},
+    {".png", fuzz::png},        {".pnm", fuzz::pnm}};
 
 /// Formats whose readers a build may lack.
 bool is_optional(const std::string& extension) {
-  return extension == ".webp" || extension == ".tif" || extension == ".jp2";
+  return extension == ".webp" || extension == ".tif" || extension == ".jp2" ||
+         extension == ".body" || extension == ".tensor";
 }
 
 /// Formats whose faults the readers tell with their place.
 bool tells_places(const std::string& extension) {
-  return extension == ".gguf" || extension == ".safetensors" || extension == ".json";
+  return extension == ".gguf" || extension == ".safetensors" || extension == ".json" ||
+         extension == ".body";
 }
 
 /// Calls `check` with the path, the target of its format, and its bytes.

@@ -270,6 +270,69 @@ def bad_json():
     }
 
 
+def good_body():
+    message = {"role": "user", "content": "h\u00e9\U0001f600 \"x\" \\ \n"}
+    return {
+        **good_json(),
+        "chat": json.dumps({"model": "story", "messages": [message] * 2, "stop": None, "top_p": 0.5}).encode(),
+        "numbers": b"[-0, 1e400, -1E+400, 1e-999, 123456789012345678901234567890, 0.1]",
+        "key_twice": b'{"a": 1, "b": {"a": 1}, "a": 2}',
+    }
+
+
+def bad_body():
+    as_they_are = ["key_twice", "number_too_large"]  # a view takes them: who asks for members or a number refuses
+    return {name: data for name, data in bad_json().items() if name not in as_they_are}
+
+
+def tensor(datatype, shape, binary=None, size=None, **more):
+    if binary is not None:
+        more["parameters"] = {"binary_data_size": len(binary) if size is None else size}
+    text = json.dumps({"name": "x", "datatype": datatype, "shape": shape, **more}).encode()
+    return text if binary is None else text + b"\0" + binary
+
+
+def texts(*parts):
+    return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+
+
+def good_tensor():
+    return {
+        "floats": tensor("FP32", [2, 2], data=[[1.5, "NaN"], ["-Infinity", None]]),
+        "words": b'{"name":"x","datatype":"FP64","shape":[3],"data":[NaN,Infinity,-1e300]}',
+        "integers": tensor("UINT64", [2, 1], data=[18446744073709551615, 0]),
+        "strings": tensor("BYTES", [2], data=["a", "\u00e9\u0000"]),
+        "binary_floats": tensor("FP32", [2, 2], struct.pack("<4f", 1, 2, float("nan"), 4)),
+        "binary_halves": tensor("FP16", [3], struct.pack("<3e", 1, 2, 3)),
+        "binary_bools": tensor("BOOL", [4], bytes([0, 1, 1, 0])),
+        "binary_strings": tensor("BYTES", [3], texts(b"a", b"", b"\xff\0b")),
+        "binary_none": tensor("INT8", [0, 3], b""),
+    }
+
+
+def bad_tensor():
+    many = [65536] * 4
+    return {
+        "data_missing": tensor("FP32", [1]),
+        "data_short": tensor("FP32", [3], data=[1, 2]),
+        "data_of_another_type": tensor("INT8", [1], data=[300]),
+        "data_beside_binary": tensor("FP32", [1], bytes(4), data=[1]),
+        "datatype_unknown": tensor("FP128", [1], bytes(16)),
+        "shape_negative": tensor("FP32", [-1], bytes(4)),
+        "shape_wraps": tensor("FP32", many, bytes(4)),
+        "shape_wraps_beside_0": tensor("FP32", [0, *many], b""),
+        "rank_past_the_limit": tensor("FP32", [1] * 70, bytes(4)),
+        "size_huge": tensor("FP32", [1], bytes(4), size=2**63),
+        "size_past_the_end": tensor("FP32", [2], bytes(4), size=8),
+        "size_not_whole": tensor("FP32", [1], bytes(5)),
+        "bool_of_2": tensor("BOOL", [1], b"\2"),
+        "string_past_the_end": tensor("BYTES", [1], struct.pack("<I", 2**32 - 1) + b"a"),
+        "strings_too_few": tensor("BYTES", [2], texts(b"abcdefgh")),
+        "strings_too_many": tensor("BYTES", [1], texts(b"a", b"b")),
+        "zero_byte_in_text": b'{"name":"x"\0,"datatype":"FP32","shape":[1],"data":[1]}',
+    }
+
+
 GPT2 = {"tokens": ["a", "b", "ab", "<s>"], "token_type": [1, 1, 1, 3], "merges": ["a b"], "eos_token_id": 3}
 LLAMA = {"tokens": ["<unk>", "a", "b", "ab"], "token_type": [2, 1, 1, 1], "scores": [0.0, -1.0, -2.0, -3.0], "unknown_token_id": 0}
 KINDS = {"tokens": STRING, "token_type": I32, "merges": STRING, "scores": F32}
@@ -416,7 +479,7 @@ def write(kind, extension, files):
 
 
 def main():
-    for extension in ["gguf", "safetensors", "json", "tokenizer"]:
+    for extension in ["gguf", "safetensors", "json", "tokenizer", "body", "tensor"]:
         for kind in ["good", "bad"]:
             write(kind, extension, globals()[f"{kind}_{extension}"]())
     for name, data in bad_images().items():

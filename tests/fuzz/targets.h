@@ -22,6 +22,12 @@ void jpeg2000(std::span<const std::byte> bytes);
 void tiff(std::span<const std::byte> bytes);
 void webp(std::span<const std::byte> bytes);
 
+/// A body of a request, as JSON; what it takes for JSON is compared with another reader.
+void json_view(std::span<const std::byte> bytes);
+/// A tensor of a request: its JSON, a byte 0, and bytes that follow the JSON of requests. What was
+/// read is written and read again.
+void infer_tensor(std::span<const std::byte> bytes);
+
 /// Loads `bytes` as an ONNX file and runs it on small inputs. Every Error but `internal` is fair.
 void onnx(std::span<const std::byte> bytes);
 /// Makes a graph of operators, attributes and constants that `bytes` choose, each node tried by
