@@ -11,6 +11,7 @@
 #include "support/error_code.h"
 #include "support/op_check.h"
 #include "support/runtime_guard.h"
+#include "support/sanitized.h"
 
 using namespace quern;
 using backend::EltwiseDesc;
@@ -33,11 +34,7 @@ std::int64_t resident_pages() {
 }
 
 // Sanitizers keep freed memory, and more of it than is asked for.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMemoryTellsUse = false;
-#else
-constexpr bool kMemoryTellsUse = true;
-#endif
+constexpr bool kMemoryTellsUse = !kSanitized;
 
 }  // namespace
 

@@ -17,14 +17,7 @@
 
 #include "core/runtime.h"
 #include "support/runtime_guard.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define QUERN_TEST_TSAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define QUERN_TEST_TSAN
-#endif
-#endif
+#include "support/sanitized.h"
 
 using namespace quern;
 

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "support/sanitized.h"
+
 namespace quern::fuzz {
 namespace {
 
@@ -16,16 +18,7 @@ Allocations allocations_seen() { return seen; }
 
 }  // namespace quern::fuzz
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define QUERN_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define QUERN_SANITIZED
-#endif
-
-#ifdef QUERN_SANITIZED
+#if defined(QUERN_TEST_ASAN) || defined(QUERN_TEST_TSAN)
 
 extern "C" const char* __asan_default_options() {
   return "max_allocation_size_mb=64:allocator_may_return_null=0";

@@ -9,6 +9,7 @@
 #include "quern/serve/accounts.h"
 #include "serve/running_server.h"
 #include "serve/server_process.h"
+#include "support/sanitized.h"
 #include "support/temporary_folder.h"
 
 namespace quern::serve {
@@ -115,7 +116,7 @@ TEST_CASE("bodies together have a bound, which is free again when they are read"
   CHECK(answer_of(std::string(100'000, ' ')).starts_with("HTTP/1.1 400 "));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(QUERN_TEST_ASAN) && !defined(QUERN_TEST_TSAN)
 TEST_CASE("a body of 8 MB takes at most four times its size, and SIGTERM does not wait for it") {
   const TemporaryFolder folder;
   const std::string config = folder.write(

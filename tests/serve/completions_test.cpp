@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "serve/running_server.h"
+#include "support/sanitized.h"
 
 namespace quern::serve {
 namespace {
@@ -37,11 +38,7 @@ Json long_work(const Json& more = {}) {
   return body;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::chrono::seconds kFreed{10};
-#else
-constexpr std::chrono::milliseconds kFreed{200};
-#endif
+constexpr std::chrono::milliseconds kFreed{kSanitized ? 10'000 : 200};
 
 std::string expected_text(const llm::GenerateOptions& options) {
   return storyteller().generate("Once upon a time", options).text;

@@ -18,6 +18,7 @@
 #include "serve/running_server.h"
 #include "serve/server_process.h"
 #include "serve/sql/schema.h"
+#include "support/sanitized.h"
 #include "support/temporary_folder.h"
 
 namespace quern::serve {
@@ -25,13 +26,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kKills = 10;
-constexpr int kRounds = 10;
-#else
-constexpr int kKills = 200;
-constexpr int kRounds = 200;
-#endif
+constexpr int kKills = kSanitized ? 10 : 200;
+constexpr int kRounds = kSanitized ? 10 : 200;
 constexpr int kClients = 4;
 constexpr int kTokens = 3;
 
