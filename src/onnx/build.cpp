@@ -5,10 +5,10 @@
 #include <set>
 
 #include "core/error.h"
-#include "onnx/gradient.h"
 #include "onnx/old_forms.h"
 #include "onnx/operator.h"
 #include "onnx/split_fused.h"
+#include "onnx/training/gradient.h"
 
 namespace quern::onnx {
 namespace {

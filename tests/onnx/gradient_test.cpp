@@ -2,8 +2,8 @@
 
 #include "onnx/build.h"
 #include "onnx/executable.h"
-#include "onnx/gradient.h"
 #include "onnx/graph_maker.h"
+#include "onnx/training/gradient.h"
 #include "support/error_code.h"
 
 using namespace quern;

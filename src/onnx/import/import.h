@@ -3,10 +3,10 @@
 #include <span>
 #include <string_view>
 
-#include "onnx/gradient_rules.h"
 #include "onnx/import/row_rules.h"
 #include "onnx/import/shape_rules.h"
 #include "onnx/operator.h"
+#include "onnx/training/gradient_rules.h"
 
 namespace quern::onnx {
 

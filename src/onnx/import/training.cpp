@@ -1,18 +1,20 @@
 #include "core/format.h"
 #include "onnx/import/import.h"
+#include "onnx/training/loss.h"
+#include "onnx/training/optimizer.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {
 namespace {
 
-ops::LossOptions loss_options(const Node& node) {
-  ops::LossOptions options;
+training::LossOptions loss_options(const Node& node) {
+  training::LossOptions options;
   options.ignore_index = node.attributes.find<std::int64_t>("ignore_index");
   const std::string reduction = node.attributes.get("reduction", "mean");
   if (reduction == "none") {
-    options.reduction = ops::LossReduction::none;
+    options.reduction = training::LossReduction::none;
   } else if (reduction == "sum") {
-    options.reduction = ops::LossReduction::sum;
+    options.reduction = training::LossReduction::sum;
   } else if (reduction != "mean") {
     fail(ErrorCode::corrupt_file, "reduction is \"{}\"; known: none, sum, mean", reduction);
   }
@@ -21,18 +23,18 @@ ops::LossOptions loss_options(const Node& node) {
 
 KernelPtr nll_loss(const Node& node, const ImportContext&) {
   return make_kernel([bound = loss_options(node)](const Inputs& in) {
-    ops::LossOptions options = bound;
+    training::LossOptions options = bound;
     options.weight = in.find(2);
-    return ops::nll_loss(in[0], in[1], options);
+    return training::nll_loss(in[0], in[1], options);
   });
 }
 
 KernelPtr cross_entropy(const Node& node, const ImportContext&) {
   return make_kernel([bound = loss_options(node)](const Inputs& in) {
-    ops::LossOptions options = bound;
+    training::LossOptions options = bound;
     options.weight = in.find(2);
     const Tensor log_probs = ops::log_softmax(in[0], 1);
-    return std::vector{ops::nll_loss(log_probs, in[1], options), log_probs};
+    return std::vector{training::nll_loss(log_probs, in[1], options), log_probs};
   });
 }
 
@@ -63,35 +65,35 @@ KernelPtr optimiser(const Step& advance) {
 }
 
 KernelPtr adagrad(const Node& node, const ImportContext&) {
-  ops::AdagradOptions bound;
+  training::AdagradOptions bound;
   bound.decay_factor = node.attributes.get("decay_factor", 0.f);
   bound.epsilon = node.attributes.get("epsilon", 1e-6f);
   bound.norm_coefficient = node.attributes.get("norm_coefficient", 0.f);
   return optimiser<1>([bound](const auto& tensor, float rate, std::int64_t step) {
-    ops::AdagradOptions options = bound;
+    training::AdagradOptions options = bound;
     options.rate = rate;
-    const auto next = ops::adagrad({tensor(0), tensor(2)}, tensor(1), step, options);
+    const auto next = training::adagrad({tensor(0), tensor(2)}, tensor(1), step, options);
     return std::array{next.parameter, next.squares};
   });
 }
 
 KernelPtr adam(const Node& node, const ImportContext&) {
-  ops::AdamOptions bound;
+  training::AdamOptions bound;
   bound.alpha = node.attributes.get("alpha", 0.9f);
   bound.beta = node.attributes.get("beta", 0.999f);
   bound.epsilon = node.attributes.get("epsilon", 1e-6f);
   bound.norm_coefficient = node.attributes.get("norm_coefficient", 0.f);
   bound.norm_coefficient_post = node.attributes.get("norm_coefficient_post", 0.f);
   return optimiser<2>([bound](const auto& tensor, float rate, std::int64_t step) {
-    ops::AdamOptions options = bound;
+    training::AdamOptions options = bound;
     options.rate = rate;
-    const auto next = ops::adam({tensor(0), tensor(2), tensor(3)}, tensor(1), step, options);
+    const auto next = training::adam({tensor(0), tensor(2), tensor(3)}, tensor(1), step, options);
     return std::array{next.parameter, next.mean, next.mean_square};
   });
 }
 
 KernelPtr momentum(const Node& node, const ImportContext&) {
-  ops::MomentumOptions bound;
+  training::MomentumOptions bound;
   bound.alpha = node.attributes.get<float>("alpha");
   bound.beta = node.attributes.get<float>("beta");
   bound.norm_coefficient = node.attributes.get<float>("norm_coefficient");
@@ -100,9 +102,9 @@ KernelPtr momentum(const Node& node, const ImportContext&) {
     fail(ErrorCode::corrupt_file, "mode is \"{}\"; known: standard, nesterov", mode);
   bound.nesterov = mode == "nesterov";
   return optimiser<1>([bound](const auto& tensor, float rate, std::int64_t step) {
-    ops::MomentumOptions options = bound;
+    training::MomentumOptions options = bound;
     options.rate = rate;
-    const auto next = ops::momentum({tensor(0), tensor(2)}, tensor(1), step, options);
+    const auto next = training::momentum({tensor(0), tensor(2)}, tensor(1), step, options);
     return std::array{next.parameter, next.momentum};
   });
 }

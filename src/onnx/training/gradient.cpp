@@ -1,11 +1,11 @@
-#include "onnx/gradient.h"
+#include "onnx/training/gradient.h"
 
 #include <algorithm>
 #include <map>
 
 #include "core/error.h"
 #include "core/format.h"
-#include "onnx/gradient_rules.h"
+#include "onnx/training/gradient_rules.h"
 
 namespace quern::onnx {
 namespace {

@@ -3,11 +3,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "quern/export.h"
 #include "quern/tensor.h"
 
 /// Losses of classifiers; floating dtypes.
-namespace quern::ops {
+namespace quern::onnx::training {
 
 /// What becomes of the losses of all places: kept, summed, or their mean weighted by class.
 enum class LossReduction { none, sum, mean };
@@ -21,10 +20,6 @@ struct LossOptions {
 /// -weight[target] * log_probs[n, target, ...]. log_probs [batch, classes, ...] and targets
 /// [batch, ...] (i32 or i64) -> [batch, ...], or a scalar where reduced. Throws `invalid_argument`
 /// for a target that is no class.
-QUERN_API Tensor nll_loss(const Tensor& log_probs, const Tensor& targets,
-                          const LossOptions& options = {});
-/// nll_loss of log_softmax(scores) over axis 1.
-QUERN_API Tensor cross_entropy(const Tensor& scores, const Tensor& targets,
-                               const LossOptions& options = {});
+Tensor nll_loss(const Tensor& log_probs, const Tensor& targets, const LossOptions& options = {});
 
-}  // namespace quern::ops
+}  // namespace quern::onnx::training

@@ -1,9 +1,11 @@
+#include "onnx/training/loss.h"
+
 #include <cmath>
 
 #include "ops/elements.h"
 #include "quern/ops.h"
 
-namespace quern::ops {
+namespace quern::onnx::training {
 namespace {
 
 /// Places of the targets and what each counts.
@@ -24,7 +26,7 @@ Places check_places(const Tensor& scores, const Tensor& targets, const LossOptio
           "loss: targets have dtype {}, expected i32 or i64", targets.dtype());
   const std::int64_t classes = scores.dim(1);
   if (options.weight) {
-    require_same_dtype("loss", scores, *options.weight);
+    ops::require_same_dtype("loss", scores, *options.weight);
     require(options.weight->shape() == Shape{classes}, "loss: weight has shape {}, expected [{}]",
             options.weight->shape(), classes);
   }
@@ -39,9 +41,9 @@ Places check_places(const Tensor& scores, const Tensor& targets, const LossOptio
 
 Tensor reduced(const Tensor& losses, double total_weight, LossReduction reduction) {
   if (reduction == LossReduction::none) return losses;
-  const Tensor total = sum(losses);
+  const Tensor total = ops::sum(losses);
   if (reduction == LossReduction::sum) return total;
-  return div(total, Tensor::full({}, total_weight, total.dtype()));
+  return ops::div(total, Tensor::full({}, total_weight, total.dtype()));
 }
 
 }  // namespace
@@ -75,8 +77,4 @@ Tensor nll_loss(const Tensor& log_probs, const Tensor& targets, const LossOption
   return reduced(losses, total_weight, options.reduction);
 }
 
-Tensor cross_entropy(const Tensor& scores, const Tensor& targets, const LossOptions& options) {
-  return nll_loss(log_softmax(scores, 1), targets, options);
-}
-
-}  // namespace quern::ops
+}  // namespace quern::onnx::training

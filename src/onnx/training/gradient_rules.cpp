@@ -1,4 +1,4 @@
-#include "onnx/gradient_rules.h"
+#include "onnx/training/gradient_rules.h"
 
 #include <fmt/ranges.h>
 

@@ -2,12 +2,11 @@
 
 #include <cstdint>
 
-#include "quern/export.h"
 #include "quern/tensor.h"
 
 /// Steps of optimisers: the next state of one parameter. Its tensors are of one shape and one
 /// floating dtype. `step` counts from 0.
-namespace quern::ops {
+namespace quern::onnx::training {
 
 struct AdagradOptions {
   float rate = 1e-3f;
@@ -19,8 +18,8 @@ struct AdagradState {
   Tensor parameter, squares;
 };
 /// Duchi et al., 2011.
-QUERN_API AdagradState adagrad(const AdagradState& state, const Tensor& gradient, std::int64_t step,
-                               const AdagradOptions& options = {});
+AdagradState adagrad(const AdagradState& state, const Tensor& gradient, std::int64_t step,
+                     const AdagradOptions& options = {});
 
 struct AdamOptions {
   float rate = 1e-3f;
@@ -34,8 +33,8 @@ struct AdamState {
   Tensor parameter, mean, mean_square;
 };
 /// Kingma and Ba, 2015.
-QUERN_API AdamState adam(const AdamState& state, const Tensor& gradient, std::int64_t step,
-                         const AdamOptions& options = {});
+AdamState adam(const AdamState& state, const Tensor& gradient, std::int64_t step,
+               const AdamOptions& options = {});
 
 struct MomentumOptions {
   float rate = 1e-3f;
@@ -47,7 +46,7 @@ struct MomentumOptions {
 struct MomentumState {
   Tensor parameter, momentum;
 };
-QUERN_API MomentumState momentum(const MomentumState& state, const Tensor& gradient,
-                                 std::int64_t step, const MomentumOptions& options = {});
+MomentumState momentum(const MomentumState& state, const Tensor& gradient, std::int64_t step,
+                       const MomentumOptions& options = {});
 
-}  // namespace quern::ops
+}  // namespace quern::onnx::training
