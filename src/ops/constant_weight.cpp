@@ -3,31 +3,48 @@
 #include <utility>
 
 #include "core/buffer.h"
+#include "kernels/row_product.h"
 
 namespace quern::ops {
 
 ConstantWeight::ConstantWeight(Tensor given)
     : shape_(given.shape()), dtype_(given.dtype()), given_(std::move(given)) {}
 
+namespace {
+
+kernels::Panels panels_in(const Tensor& panels, const Shape& shape) {
+  return {panels.data<float>().data(), shape[0], shape[1]};
+}
+
+}  // namespace
+
 Tensor ConstantWeight::elements() const {
   const std::scoped_lock lock(mutex_);
-  if (packer_ == nullptr || keeps_given_) return given_;
+  if (packer_ == nullptr && !panels_) return given_;
   Tensor plain = Tensor::empty(shape_, dtype_);
-  packer_->unpack(packed_.get(), plain.mutable_raw());
+  if (packer_ != nullptr) {
+    packer_->unpack(packed_.get(), plain.mutable_raw());
+  } else {
+    kernels::unpack_panels(panels_in(*panels_, shape_), plain.mutable_data<float>().data());
+  }
   return plain;
 }
 
-Tensor ConstantWeight::plain() {
+Tensor ConstantWeight::panels() {
   {
     const std::scoped_lock lock(mutex_);
-    if (keeps_given_) return given_;
+    if (panels_) return *panels_;
   }
   const BufferScope heap(nullptr);
-  Tensor made = elements().contiguous();
+  const Tensor from = elements();
+  kernels::Panels shape{nullptr, shape_[0], shape_[1]};
+  Tensor made = Tensor::empty({shape.size()});
+  kernels::pack_panels(shape, static_cast<const float*>(from.raw()), from.strides()[0],
+                       from.strides()[1], made.mutable_data<float>().data());
   const std::scoped_lock lock(mutex_);
-  if (!keeps_given_) given_ = std::move(made);
-  keeps_given_ = true;
-  return given_;
+  if (!panels_) panels_ = std::move(made);
+  given_ = Tensor();
+  return *panels_;
 }
 
 std::shared_ptr<const std::byte> ConstantWeight::packed_for(const backend::OperationPtr& operation,
@@ -56,7 +73,7 @@ void ConstantWeight::add(const backend::OperationPtr& operation,
   if (packer_ != nullptr || dtype != dtype_ || !operation->can_unpack()) return;
   packer_ = operation;
   packed_ = std::move(bytes);
-  if (!keeps_given_) given_ = Tensor();
+  given_ = Tensor();
 }
 
 }  // namespace quern::ops

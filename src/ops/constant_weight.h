@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "backend/operation.h"
@@ -11,8 +12,8 @@
 namespace quern::ops {
 
 /// A weight that never changes: as it was given until an operation has packed it, and from then on
-/// in that form alone, of which others are made where they are asked for; and row-major beside it
-/// once that is asked for. Operations that want it alike share it. Thread-safe.
+/// in that form alone, of which others are made where they are asked for; and in panels beside it
+/// once those are asked for. Operations that want it alike share it. Thread-safe.
 class ConstantWeight {
  public:
   explicit ConstantWeight(Tensor given);
@@ -21,8 +22,8 @@ class ConstantWeight {
   DType dtype() const noexcept { return dtype_; }
   /// The elements, in dtype().
   Tensor elements() const;
-  /// The elements in dtype() and row-major, kept beside what operations have packed.
-  Tensor plain();
+  /// Of a matrix of f32: its kernels::Panels, kept beside what operations have packed.
+  Tensor panels();
   /// In `dtype` and laid out as `operation` wants it.
   std::shared_ptr<const std::byte> packed_for(const backend::OperationPtr& operation, DType dtype);
 
@@ -38,8 +39,8 @@ class ConstantWeight {
   Shape shape_;
   DType dtype_;
   mutable std::mutex mutex_;
-  Tensor given_;              // until it is kept in another form
-  bool keeps_given_ = false;  // which is row-major, beside that
+  Tensor given_;                  // until it is kept in another form
+  std::optional<Tensor> panels_;  // once they were asked for
   backend::OperationPtr packer_;
   std::shared_ptr<const std::byte> packed_;  // by packer_
   std::vector<Form> forms_;

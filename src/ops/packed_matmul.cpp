@@ -55,37 +55,37 @@ namespace {
 
 constexpr std::int64_t kProductsEach = 65536;  // worth a thread's while
 
-/// Adds the product to dst, threads sharing its columns.
-void add_by_columns(const kernels::RowProduct& product, std::int64_t columns) {
-  constexpr std::int64_t kBlock = 64;  // which begins at a line of the cache
-  parallel_for((columns + kBlock - 1) / kBlock, kProductsEach / (product.k * kBlock) + 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 kernels::add_row_product(product, begin * kBlock, std::min(end * kBlock, columns));
-               });
+/// Whether threads can share so many panels about evenly.
+bool share_evenly(std::int64_t panels, std::int64_t threads) {
+  constexpr std::int64_t kMany = 8;
+  return panels % threads == 0 || panels >= kMany * threads;
 }
 
-/// The same where rows of the weight are short: each thread reads some of them, from the first byte
-/// to the last, and what they give is summed.
-void add_by_terms(const kernels::RowProduct& product, std::int64_t columns) {
-  const std::int64_t parts =
-      std::clamp<std::int64_t>(product.k * columns / kProductsEach, 1, thread_count());
-  const std::int64_t size = product.m * columns;
-  Tensor sums = Tensor::zeros({parts, size});
+/// Adds the product to dst, threads sharing its columns.
+void add_by_columns(const kernels::RowProduct& product) {
+  parallel_for(
+      product.weight.count(), kProductsEach / (product.weight.k * kernels::kPanel) + 1,
+      [&](std::int64_t begin, std::int64_t end) { kernels::add_row_product(product, begin, end); });
+}
+
+/// The same where there are few panels: each thread takes some terms of all sums, and what they
+/// give is summed.
+void add_by_terms(const kernels::RowProduct& product, std::int64_t parts) {
+  const auto& [data, k, n] = product.weight;
+  Tensor sums = Tensor::zeros({parts, product.m, n});
   float* all = sums.mutable_data<float>().data();
-  parallel_for(parts, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(parts, 1, [&, k = k, n = n](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part) {
-      const std::int64_t first = product.k * part / parts;
       kernels::RowProduct own = product;
-      own.src += first;
-      own.weight += first * product.weight_stride;
-      own.k = product.k * (part + 1) / parts - first;
-      own.dst = all + part * size;
-      own.dst_stride = columns;
-      kernels::add_row_product(own, 0, columns);
+      own.dst = all + part * product.m * n;
+      own.dst_stride = n;
+      kernels::add_row_product(own, 0, product.weight.count(), k * part / parts,
+                               k * (part + 1) / parts);
     }
   });
   for (std::int64_t part = 0; part < parts; ++part) {
-    for (std::int64_t i = 0; i < size; ++i) product.dst[i] += all[part * size + i];
+    for (std::int64_t i = 0; i < product.m * n; ++i)
+      product.dst[i] += all[part * product.m * n + i];
   }
 }
 
@@ -93,10 +93,9 @@ void add_by_terms(const kernels::RowProduct& product, std::int64_t columns) {
 
 void PackedMatMul::Impl::run_rows(const Tensor& x, std::span<const Tensor> operands,
                                   Tensor& dst) const {
-  constexpr std::int64_t kShort = 4096;
-  const Tensor plain = weight->plain();
-  const std::int64_t in = plain.dim(0);
-  const std::int64_t out = plain.dim(1);
+  const Tensor panels = weight->panels();
+  const std::int64_t in = weight->shape()[0];
+  const std::int64_t out = weight->shape()[1];
   const std::int64_t rows = dst.numel() / out;
   float* result = static_cast<float*>(dst.mutable_raw());
   for (std::int64_t row = 0; row < rows; ++row) {
@@ -106,14 +105,15 @@ void PackedMatMul::Impl::run_rows(const Tensor& x, std::span<const Tensor> opera
       std::fill_n(result + row * out, out, 0.f);
   }
   const kernels::RowProduct product{.src = x.data<float>().data(),
-                                    .weight = plain.data<float>().data(),
+                                    .weight = {panels.data<float>().data(), in, out},
                                     .dst = result,
                                     .m = rows,
-                                    .k = in,
                                     .src_stride = in,
-                                    .weight_stride = out,
                                     .dst_stride = out};
-  out < kShort ? add_by_terms(product, out) : add_by_columns(product, out);
+  const std::int64_t threads =
+      std::clamp<std::int64_t>(in * out / kProductsEach, 1, thread_count());
+  share_evenly(product.weight.count(), threads) ? add_by_columns(product)
+                                                : add_by_terms(product, threads);
   run_steps(spec.steps, operands, dst);
 }
 

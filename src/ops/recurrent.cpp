@@ -7,7 +7,7 @@
 #include "core/format.h"
 #include "core/parallel.h"
 #include "kernels/row_product.h"
-#include "ops/packed_weight.h"
+#include "ops/packed_recurrent.h"
 #include "ops/recurrent_function.h"
 
 namespace quern::ops {
@@ -26,22 +26,23 @@ struct Products;
 
 template <>
 struct Products<float> {
-  /// dst = src · weightᵀ, `rows` rows.
-  static void multiply(const Tensor& weight, const float* src, std::int64_t rows, float* dst) {
-    PackedWeight(Weight(weight)).multiply(src, rows, dst, {});
+  /// x [steps, batch, in] · Wᵀ + the bias.
+  static Tensor project(const PackedRecurrent::OneDirection& weights, const Tensor& x) {
+    return (*weights.projection)(x);
   }
-  /// Adds columns [begin, end) of src · weight [k, n] to those of dst.
-  static void add(const Tensor& weight, const float* src, std::int64_t rows, std::int64_t begin,
-                  std::int64_t end, float* dst, std::int64_t dst_stride) {
+  /// Adds columns [begin, end), of whole panels, of src · Rᵀ of a gate to those of dst.
+  static void add(const Tensor& packed, std::int64_t gate, std::int64_t hidden, const float* src,
+                  std::int64_t rows, std::int64_t begin, std::int64_t end, float* dst,
+                  std::int64_t dst_stride) {
+    const float* own = packed.data<float>().data() + gate * packed.dim(1);
     kernels::add_row_product({.src = src,
-                              .weight = weight.data<float>().data(),
+                              .weight = {own, hidden, hidden},
                               .dst = dst,
                               .m = rows,
-                              .k = weight.dim(0),
-                              .src_stride = weight.dim(0),
-                              .weight_stride = weight.dim(1),
+                              .src_stride = hidden,
                               .dst_stride = dst_stride},
-                             begin, end);
+                             begin / kernels::kPanel,
+                             (end + kernels::kPanel - 1) / kernels::kPanel);
   }
 };
 
@@ -54,14 +55,22 @@ struct Products<double> {
   static Read view(const Tensor& weight) {
     return {weight.data<double>().data(), weight.dim(0), weight.dim(1)};
   }
-  static void multiply(const Tensor& weight, const double* src, std::int64_t rows, double* dst) {
-    Eigen::Map<Matrix>(dst, rows, weight.dim(0)) =
-        Read(src, rows, weight.dim(1)) * view(weight).transpose();
+  static Tensor project(const PackedRecurrent::OneDirection& weights, const Tensor& x) {
+    const std::int64_t rows = x.dim(0) * x.dim(1);
+    const std::int64_t width = weights.input.dim(0);
+    Tensor projected = Tensor::empty({x.dim(0), x.dim(1), width}, DType::f64);
+    const Eigen::Map<const Eigen::RowVectorXd> bias(weights.bias.data<double>().data(), width);
+    Eigen::Map<Matrix> result(projected.mutable_data<double>().data(), rows, width);
+    result.noalias() =
+        Read(x.data<double>().data(), rows, x.dim(2)) * view(weights.input).transpose();
+    result.rowwise() += bias;
+    return projected;
   }
-  static void add(const Tensor& weight, const double* src, std::int64_t rows, std::int64_t begin,
-                  std::int64_t end, double* dst, std::int64_t dst_stride) {
+  static void add(const Tensor& packed, std::int64_t gate, std::int64_t hidden, const double* src,
+                  std::int64_t rows, std::int64_t begin, std::int64_t end, double* dst,
+                  std::int64_t dst_stride) {
     Apart(dst + begin, rows, end - begin, Eigen::OuterStride<>(dst_stride)) +=
-        Read(src, rows, weight.dim(0)) * view(weight).middleCols(begin, end - begin);
+        Read(src, rows, hidden) * view(packed).middleCols(gate * hidden + begin, end - begin);
   }
 };
 
@@ -69,54 +78,25 @@ struct Products<double> {
 template <class T>
 class Pass {
  public:
-  Pass(const RecurrentSizes& sizes, const RecurrentWeights& weights, std::int64_t direction)
-      : sizes_(sizes),
-        input_(rows(weights.input, direction).contiguous()),
-        recurrent_(rows(weights.recurrent, direction).transpose(0, 1).contiguous()),
-        input_bias_(bias(weights.input_bias, direction)),
-        recurrent_bias_(bias(weights.recurrent_bias, direction)) {}
+  Pass(const RecurrentSizes& sizes, PackedRecurrent::OneDirection weights)
+      : sizes_(sizes), weights_(std::move(weights)) {}
 
   const RecurrentSizes& sizes() const { return sizes_; }
-  const T* recurrent_bias() const { return recurrent_bias_.template data<T>().data(); }
+  const T* recurrent_bias() const { return weights_.recurrent_bias.template data<T>().data(); }
 
   /// [steps, batch, gates * hidden]: W x + its bias, and of the first gates the recurrent one.
-  Tensor project(const Tensor& x, std::int64_t gates) const {
-    const std::int64_t width = sizes_.gates * sizes_.hidden;
-    Tensor projected = Tensor::empty({sizes_.steps, sizes_.batch, width}, dtype_of<T>);
-    const std::int64_t count = sizes_.steps * sizes_.batch;
-    T* dst = projected.template mutable_data<T>().data();
-    Products<T>::multiply(input_, x.data<T>().data(), count, dst);
-    std::vector<T> sums(static_cast<std::size_t>(width));
-    const T* own = input_bias_.template data<T>().data();
-    for (std::int64_t i = 0; i < width; ++i)
-      sums[static_cast<std::size_t>(i)] =
-          own[i] + (i < gates * sizes_.hidden ? recurrent_bias()[i] : T{0});
-    for (std::int64_t row = 0; row < count; ++row, dst += width) {
-      for (std::int64_t i = 0; i < width; ++i) dst[i] += sums[static_cast<std::size_t>(i)];
-    }
-    return projected;
-  }
+  Tensor project(const Tensor& x) const { return Products<T>::project(weights_, x); }
 
   /// Adds R h of units [begin, end) of a gate to what `dst` [batch, gates * hidden] has.
   void add_recurrent(std::int64_t gate, const T* h, std::int64_t begin, std::int64_t end,
                      T* dst) const {
-    const std::int64_t first = gate * sizes_.hidden;
-    Products<T>::add(recurrent_, h, sizes_.batch, first + begin, first + end, dst,
-                     sizes_.gates * sizes_.hidden);
+    Products<T>::add(weights_.recurrent, gate, sizes_.hidden, h, sizes_.batch, begin, end,
+                     dst + gate * sizes_.hidden, sizes_.gates * sizes_.hidden);
   }
 
  private:
-  static Tensor rows(const Tensor& all, std::int64_t direction) {
-    const Tensor own = all.slice(0, direction, direction + 1).squeeze(0);
-    return own.cast(dtype_of<T>);
-  }
-  Tensor bias(const std::optional<Tensor>& all, std::int64_t direction) const {
-    if (!all) return Tensor::zeros({sizes_.gates * sizes_.hidden}, dtype_of<T>);
-    return rows(*all, direction).contiguous();
-  }
-
   RecurrentSizes sizes_;
-  Tensor input_, recurrent_, input_bias_, recurrent_bias_;
+  PackedRecurrent::OneDirection weights_;
 };
 
 /// What the cells of one step share. Gates are [batch, gates * hidden], and on entry to `step` hold
@@ -140,7 +120,6 @@ template <class T>
 class RnnCell {
  public:
   static constexpr bool kTwoStages = false;
-  static constexpr std::int64_t kBiasedGates = 1;
 
   RnnCell(const Pass<T>& pass, RecurrentFunctions functions) : pass_(pass), functions_(functions) {}
 
@@ -162,7 +141,6 @@ template <class T>
 class GruCell {
  public:
   static constexpr bool kTwoStages = true;
-  static constexpr std::int64_t kBiasedGates = 2;  // the third's, r may multiply
 
   GruCell(const Pass<T>& pass, RecurrentFunctions functions, GruReset reset)
       : pass_(pass), functions_(functions), reset_(reset) {
@@ -230,7 +208,6 @@ template <class T>
 class LstmCell {
  public:
   static constexpr bool kTwoStages = false;
-  static constexpr std::int64_t kBiasedGates = 4;
 
   LstmCell(const Pass<T>& pass, RecurrentFunctions functions, bool coupled, const T* peepholes,
            T* cell)
@@ -292,10 +269,10 @@ struct Passage {
   T* y;  ///< where those of this direction go
 };
 
-/// Units of a cell that threads share; vectors begin at multiples of 16.
+/// Units of a cell that threads share, in whole panels of the weights.
 template <class T, class Body>
 void for_units(const RecurrentSizes& sizes, const Body& body) {
-  constexpr std::int64_t kBlock = 16;
+  constexpr std::int64_t kBlock = kernels::kPanel;
   constexpr std::int64_t kProducts = 131072;  // worth a thread's while
   const std::int64_t products = sizes.batch * sizes.gates * sizes.hidden * kBlock;
   parallel_for((sizes.hidden + kBlock - 1) / kBlock, kProducts / products + 1,
@@ -361,35 +338,16 @@ void run_steps(const RecurrentSizes& sizes, Cell& cell, const Passage<T>& passag
   }
 }
 
-RecurrentSizes check_sizes(const char* name, const Tensor& x, const RecurrentWeights& weights,
-                           const RecurrentOptions& options, std::int64_t gates) {
-  const auto floating = [&](const char* what, const Tensor& tensor) {
-    if (!is_floating(tensor.dtype()))
-      fail(ErrorCode::unsupported, "{}: {} has dtype {}, expected a floating one", name, what,
-           tensor.dtype());
-  };
-  floating("x", x);
-  require(x.rank() == 3, "{}: expected x [steps, batch, in], got {}", name, x.shape());
-  const std::int64_t directions = options.direction == Direction::bidirectional ? 2 : 1;
-  require(weights.recurrent.rank() == 3,
-          "{}: expected recurrent weights [{}, {} * hidden, hidden], "
-          "got {}",
-          name, directions, gates, weights.recurrent.shape());
-  const RecurrentSizes sizes{x.dim(0), x.dim(1), x.dim(2), directions, weights.recurrent.dim(2),
-                             gates};
-  require(sizes.hidden > 0 && sizes.in > 0, "{}: empty weights {}", name,
-          weights.recurrent.shape());
-  const auto expect = [&](const char* what, const Tensor& tensor, const Shape& shape) {
-    floating(what, tensor);
-    require(tensor.shape() == shape, "{}: {} is {}, expected {}", name, what, tensor.shape(),
-            shape);
-  };
-  expect("recurrent weights", weights.recurrent, {directions, gates * sizes.hidden, sizes.hidden});
-  expect("input weights", weights.input, {directions, gates * sizes.hidden, sizes.in});
-  if (weights.input_bias) expect("bias", *weights.input_bias, {directions, gates * sizes.hidden});
-  if (weights.recurrent_bias)
-    expect("recurrent bias", *weights.recurrent_bias, {directions, gates * sizes.hidden});
-  return sizes;
+RecurrentSizes check_sizes(const Tensor& x, const PackedRecurrent& weights) {
+  if (!is_floating(x.dtype()))
+    fail(ErrorCode::unsupported, "{}: x has dtype {}, expected a floating one", weights.name(),
+         x.dtype());
+  require(x.rank() == 3 && x.dim(2) == weights.in(), "{}: expected x [steps, batch, {}], got {}",
+          weights.name(), weights.in(), x.shape());
+  require(weights.is_wide() == (x.dtype() == DType::f64), "{}: weights packed for another dtype",
+          weights.name());
+  return {x.dim(0),         x.dim(1),       x.dim(2), std::ssize(weights.directions()),
+          weights.hidden(), weights.gates()};
 }
 
 std::vector<std::int64_t> check_lengths(const char* name, const RecurrentSizes& sizes,
@@ -440,7 +398,7 @@ Tensor make_state(const char* name, const RecurrentSizes& sizes,
 /// gives.
 template <class T, class MakeCell>
 RecurrentResult run_network(const Tensor& x, const RecurrentSizes& sizes,
-                            const RecurrentWeights& weights, const RecurrentOptions& options,
+                            const PackedRecurrent& weights, const RecurrentOptions& options,
                             Tensor h, std::span<const std::int64_t> lengths,
                             std::span<const RecurrentFunction> functions,
                             const MakeCell& make_cell) {
@@ -452,13 +410,13 @@ RecurrentResult run_network(const Tensor& x, const RecurrentSizes& sizes,
   std::vector<Passage<T>> passages;
   for (std::int64_t d = 0; d < sizes.directions; ++d) {
     const std::int64_t first = d * sizes.batch * sizes.hidden;
-    const Pass<T>& pass = passes.emplace_back(sizes, weights, d);
-    passages.push_back({pass.project(wide, Cell::kBiasedGates),
-                        Tensor::zeros({sizes.batch, sizes.gates * sizes.hidden}, dtype_of<T>),
-                        Tensor::zeros({sizes.batch, sizes.hidden}, dtype_of<T>),
-                        options.direction == Direction::reverse || d == 1,
-                        h.template mutable_data<T>().data() + first,
-                        y.template mutable_data<T>().data() + first});
+    const Pass<T>& pass =
+        passes.emplace_back(sizes, weights.directions()[static_cast<std::size_t>(d)]);
+    passages.push_back(
+        {pass.project(wide), Tensor::zeros({sizes.batch, sizes.gates * sizes.hidden}, dtype_of<T>),
+         Tensor::zeros({sizes.batch, sizes.hidden}, dtype_of<T>),
+         weights.direction() == Direction::reverse || d == 1,
+         h.template mutable_data<T>().data() + first, y.template mutable_data<T>().data() + first});
   }
   const auto per_direction = static_cast<std::int64_t>(functions.size()) / sizes.directions;
   std::vector<Cell> cells;
@@ -482,9 +440,9 @@ auto in_wide_type(const Tensor& x, const Run& run) {
 
 }  // namespace
 
-RecurrentResult rnn(const Tensor& x, const RecurrentWeights& weights,
+RecurrentResult rnn(const Tensor& x, const PackedRecurrent& weights,
                     const std::optional<Tensor>& initial, const RecurrentOptions& options) {
-  const RecurrentSizes sizes = check_sizes("rnn", x, weights, options, 1);
+  const RecurrentSizes sizes = check_sizes(x, weights);
   const auto lengths = check_lengths("rnn", sizes, options.lengths);
   const auto functions = check_functions("rnn", sizes, options, {Kind::tanh});
   return in_wide_type(x, [&](auto zero) {
@@ -497,10 +455,10 @@ RecurrentResult rnn(const Tensor& x, const RecurrentWeights& weights,
   });
 }
 
-RecurrentResult gru(const Tensor& x, const RecurrentWeights& weights,
+RecurrentResult gru(const Tensor& x, const PackedRecurrent& weights,
                     const std::optional<Tensor>& initial, const RecurrentOptions& options,
                     GruReset reset) {
-  const RecurrentSizes sizes = check_sizes("gru", x, weights, options, 3);
+  const RecurrentSizes sizes = check_sizes(x, weights);
   const auto lengths = check_lengths("gru", sizes, options.lengths);
   const auto functions = check_functions("gru", sizes, options, {Kind::sigmoid, Kind::tanh});
   return in_wide_type(x, [&](auto zero) {
@@ -513,9 +471,9 @@ RecurrentResult gru(const Tensor& x, const RecurrentWeights& weights,
   });
 }
 
-LstmResult lstm(const Tensor& x, const RecurrentWeights& weights, const LstmState& initial,
+LstmResult lstm(const Tensor& x, const PackedRecurrent& weights, const LstmState& initial,
                 const LstmOptions& options) {
-  const RecurrentSizes sizes = check_sizes("lstm", x, weights, options.common, 4);
+  const RecurrentSizes sizes = check_sizes(x, weights);
   const auto lengths = check_lengths("lstm", sizes, options.common.lengths);
   const auto functions =
       check_functions("lstm", sizes, options.common, {Kind::sigmoid, Kind::tanh, Kind::tanh});
@@ -540,6 +498,31 @@ LstmResult lstm(const Tensor& x, const RecurrentWeights& weights, const LstmStat
         });
     return LstmResult{result.y, result.h, c.cast(x.dtype())};
   });
+}
+
+namespace {
+
+PackedRecurrent packed(PackedRecurrent::Cell cell, const Tensor& x, const RecurrentWeights& weights,
+                       const RecurrentOptions& options) {
+  return PackedRecurrent(cell, weights, options.direction, x.dtype() == DType::f64);
+}
+
+}  // namespace
+
+RecurrentResult rnn(const Tensor& x, const RecurrentWeights& weights,
+                    const std::optional<Tensor>& initial, const RecurrentOptions& options) {
+  return rnn(x, packed(PackedRecurrent::Cell::rnn, x, weights, options), initial, options);
+}
+
+RecurrentResult gru(const Tensor& x, const RecurrentWeights& weights,
+                    const std::optional<Tensor>& initial, const RecurrentOptions& options,
+                    GruReset reset) {
+  return gru(x, packed(PackedRecurrent::Cell::gru, x, weights, options), initial, options, reset);
+}
+
+LstmResult lstm(const Tensor& x, const RecurrentWeights& weights, const LstmState& initial,
+                const LstmOptions& options) {
+  return lstm(x, packed(PackedRecurrent::Cell::lstm, x, weights, options.common), initial, options);
 }
 
 }  // namespace quern::ops

@@ -1,12 +1,14 @@
 #include <algorithm>
 
 #include "onnx/import/import.h"
+#include "ops/packed_recurrent.h"
 #include "quern/ops.h"
 #include "quern/ops/recurrent.h"
 
 namespace quern::onnx {
 namespace {
 
+using ops::PackedRecurrent;
 using ops::RecurrentFunction;
 using Kind = RecurrentFunction::Kind;
 
@@ -83,17 +85,14 @@ Tensor reordered(const Tensor& x, std::span<const int> order) {
   return ops::concat(blocks, 1);
 }
 
-/// The same values, a column after another, as a step reads them.
-Tensor by_columns(const Tensor& x) {
-  return x.rank() == 3 ? x.transpose(1, 2).contiguous().transpose(1, 2) : x;
-}
-
 /// What RNN, GRU and LSTM share: their weights with the gates in the order of quern::ops, kept
 /// where they are constant, and the axes of `layout`.
 class Recurrent : public Kernel {
  protected:
-  Recurrent(const Node& node, const ImportContext& context, std::vector<int> order)
-      : order_(std::move(order)),
+  Recurrent(const Node& node, const ImportContext& context, PackedRecurrent::Cell cell,
+            std::vector<int> order)
+      : cell_(cell),
+        order_(std::move(order)),
         batch_first_(node.attributes.get("layout", std::int64_t{0}) != 0) {
     options_.direction = direction_of(node);
     options_.clip = node.attributes.get("clip", 0.f);
@@ -102,11 +101,14 @@ class Recurrent : public Kernel {
     const Tensor* recurrent = context.graph.constant(node.input(2));
     const Tensor* bias = context.graph.constant(node.input(3));
     if (input != nullptr && recurrent != nullptr && (bias != nullptr || !node.has_input(3)))
-      constant_ = arrange(*input, *recurrent, bias ? std::optional(*bias) : std::nullopt);
+      constant_ = pack(*input, *recurrent, bias ? std::optional(*bias) : std::nullopt,
+                       recurrent->dtype() == DType::f64);
   }
 
-  ops::RecurrentWeights weights(const Inputs& in) const {
-    return constant_ ? *constant_ : arrange(in[1], in[2], in.find(3));
+  PackedRecurrent weights(const Inputs& in) const {
+    const bool wide = in[0].dtype() == DType::f64;
+    if (constant_ && constant_->is_wide() == wide) return *constant_;
+    return pack(in[1], in[2], in.find(3), wide);
   }
   ops::RecurrentOptions options(const Inputs& in) const {
     ops::RecurrentOptions options = options_;
@@ -129,28 +131,33 @@ class Recurrent : public Kernel {
   }
 
  private:
-  ops::RecurrentWeights arrange(const Tensor& input, const Tensor& recurrent,
-                                const std::optional<Tensor>& bias) const {
+  PackedRecurrent pack(const Tensor& input, const Tensor& recurrent,
+                       const std::optional<Tensor>& bias, bool wide) const {
+    const auto packed = [&](const ops::RecurrentWeights& weights) {
+      return PackedRecurrent(cell_, weights, options_.direction, wide);
+    };
     ops::RecurrentWeights weights{.input = reordered(input, order_),
-                                  .recurrent = by_columns(reordered(recurrent, order_))};
-    if (!bias) return weights;
+                                  .recurrent = reordered(recurrent, order_)};
+    if (!bias) return packed(weights);
     require(bias->rank() == 2 && bias->dim(1) % 2 == 0, "a bias of shape {}",
             to_string(bias->shape()));
     const std::int64_t half = bias->dim(1) / 2;
     weights.input_bias = reordered(bias->slice(1, 0, half), order_);
     weights.recurrent_bias = reordered(bias->slice(1, half, 2 * half), order_);
-    return weights;
+    return packed(weights);
   }
 
+  PackedRecurrent::Cell cell_;
   std::vector<int> order_;
   bool batch_first_;
   ops::RecurrentOptions options_;
-  std::optional<ops::RecurrentWeights> constant_;
+  std::optional<PackedRecurrent> constant_;
 };
 
 class Rnn final : public Recurrent {
  public:
-  Rnn(const Node& node, const ImportContext& context) : Recurrent(node, context, {0}) {}
+  Rnn(const Node& node, const ImportContext& context)
+      : Recurrent(node, context, PackedRecurrent::Cell::rnn, {0}) {}
 
   void run(const Inputs& in, Outputs& out) const override {
     const auto result = ops::rnn(source(in), weights(in), state(in, 5), options(in));
@@ -162,7 +169,7 @@ class Rnn final : public Recurrent {
 class Gru final : public Recurrent {
  public:
   Gru(const Node& node, const ImportContext& context)
-      : Recurrent(node, context, {1, 0, 2}),
+      : Recurrent(node, context, PackedRecurrent::Cell::gru, {1, 0, 2}),
         reset_(node.attributes.get("linear_before_reset", std::int64_t{0}) != 0
                    ? ops::GruReset::after_product
                    : ops::GruReset::before_product) {}
@@ -180,7 +187,7 @@ class Gru final : public Recurrent {
 class Lstm final : public Recurrent {
  public:
   Lstm(const Node& node, const ImportContext& context)
-      : Recurrent(node, context, {0, 2, 3, 1}),
+      : Recurrent(node, context, PackedRecurrent::Cell::lstm, {0, 2, 3, 1}),
         coupled_(node.attributes.get("input_forget", std::int64_t{0}) != 0) {}
 
   void run(const Inputs& in, Outputs& out) const override {
