@@ -9,6 +9,7 @@
 #include "onnx/operator.h"
 #include "onnx/passes/pass.h"
 #include "ops/nan.h"
+#include "ops/step.h"
 
 namespace quern::onnx {
 namespace {
@@ -79,6 +80,13 @@ std::optional<std::size_t> inputs_that_count(const Graph& graph, const Node& nod
   return node.row->finite == Finite::of_first ? 1 : node.inputs.size();
 }
 
+/// Whether a fused product may do otherwise where its sources are known to be finite.
+bool asks(const Node& node) {
+  if (!node.attributes.contains(kSteps)) return false;
+  return !node.is("Linear", "quern") ||
+         !ops::keep_non_finite(node.attributes.get<std::vector<ops::Step>>(kSteps));
+}
+
 }  // namespace
 
 void note_finite_sources(Graph& graph) {
@@ -95,7 +103,7 @@ void note_finite_sources(Graph& graph) {
     if (count == 0 || node.inputs.size() < count ||
         !std::ranges::all_of(std::span(node.inputs).first(count), is_finite))
       continue;
-    if (node.attributes.contains(kSteps)) node.attributes.set(kFiniteSources, std::int64_t{1});
+    if (asks(node)) node.attributes.set(kFiniteSources, std::int64_t{1});
     for (const ValueId id : node.outputs) {
       if (id != kAbsent) finite[static_cast<std::size_t>(id)] = true;
     }
