@@ -11,7 +11,7 @@ namespace quern {
 namespace {
 
 /// A thread is worth as many elements.
-constexpr std::int64_t kGrain = 1 << 15;
+constexpr std::int64_t kGrain = 1 << 14;
 
 std::int64_t grain_of(std::int64_t elements_each) {
   return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, elements_each));
