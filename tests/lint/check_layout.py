@@ -2,7 +2,7 @@
 
 FOLDERS = {"include", "src", "examples", "bench", "tests", "cmake"}
 MANIFESTS = {"CMakeLists.txt", "CMakePresets.json", "vcpkg.json", "conanfile.py"}
-FILES = {"CONTRIBUTING.md", "LICENSE", "README.md", *MANIFESTS}
+FILES = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", *MANIFESTS}
 
 
 def check(project):
