@@ -65,6 +65,16 @@ class QUERN_API Weight {
   /// The dense tensor in `dtype`.
   Tensor tensor(DType dtype) const { return tensor().cast(dtype); }
 
+  /// Rows [begin, end) along the outermost axis, of any encoding; shares the stored bytes. Throws:
+  /// `invalid_argument` for rows that are not there.
+  Weight rows(std::int64_t begin, std::int64_t end) const;
+  /// The same elements under other outer sizes: a matrix of a stack is `rows(i, i + 1)` reshaped.
+  /// Throws: `invalid_argument` where the number of elements or the innermost size is another.
+  Weight reshape(const Shape& shape) const;
+  /// The rows of `parts` one after another, copied. Throws: `invalid_argument` where there are
+  /// none, or where encoding, dtype or the shape of a row differ.
+  static Weight concat(std::span<const Weight> parts);
+
  private:
   Encoding encoding_ = Encoding::dense;
   Tensor dense_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/block_format.h"
+#include "core/buffer.h"
 #include "core/error.h"
 #include "core/format.h"
 
@@ -44,6 +45,58 @@ Tensor Weight::tensor() const {
   Tensor values = Tensor::empty(shape_);
   decode_blocks(encoding_, bytes_.data(), values.mutable_data<float>().data(), shape_.numel());
   return values;
+}
+
+Weight Weight::rows(std::int64_t begin, std::int64_t end) const {
+  require(shape_.rank() > 0 && 0 <= begin && begin <= end && end <= shape_[0],
+          "weight: rows {} to {} of shape {}", begin, end, shape_);
+  if (encoding_ == Encoding::dense) return {dense_.slice(0, begin, end)};
+  require(shape_.rank() > 1, "weight: {} of shape {} has no rows", type_name(), shape_);
+  const auto row = bytes_.size() / static_cast<std::size_t>(std::max<std::int64_t>(shape_[0], 1));
+  Shape shape = shape_;
+  shape[0] = end - begin;
+  return {encoding_, shape,
+          bytes_.subspan(static_cast<std::size_t>(begin) * row,
+                         static_cast<std::size_t>(end - begin) * row),
+          owner_};
+}
+
+Weight Weight::reshape(const Shape& shape) const {
+  const bool fits = shape.numel() == shape_.numel() && shape.rank() > 0 && shape_.rank() > 0 &&
+                    shape.dim(-1) == shape_.dim(-1);
+  require(fits, "weight: {} of shape {} as shape {}", type_name(), shape_, shape);
+  if (encoding_ == Encoding::dense) return {dense_.reshape(shape)};
+  return {encoding_, shape, bytes_, owner_};
+}
+
+Weight Weight::concat(std::span<const Weight> parts) {
+  require(!parts.empty(), "weight: concat of no parts");
+  const Weight& first = parts.front();
+  Shape shape = first.shape();
+  require(shape.rank() > 1 || first.encoding() == Encoding::dense,
+          "weight: concat of {} of shape {}", first.type_name(), shape);
+  shape[0] = 0;
+  for (const Weight& part : parts) {
+    Shape row = part.shape();
+    shape[0] += row.dim(0);
+    row[0] = first.shape()[0];
+    require(row == first.shape() && part.type_name() == first.type_name(),
+            "weight: concat of {} of shape {} and {} of shape {}", first.type_name(), first.shape(),
+            part.type_name(), part.shape());
+  }
+  std::size_t bytes = 0;
+  for (const Weight& part : parts) bytes += part.bytes().size();
+  const auto join = [&](std::byte* dst) {
+    for (const Weight& part : parts) dst = std::ranges::copy(part.bytes(), dst).out;
+  };
+  if (first.encoding() == Encoding::dense) {
+    Tensor joined = Tensor::empty(shape, first.dense_.dtype());
+    join(static_cast<std::byte*>(joined.mutable_raw()));
+    return {joined};
+  }
+  const auto memory = allocate_buffer(bytes);
+  join(memory.get());
+  return {first.encoding(), shape, {memory.get(), bytes}, memory};
 }
 
 struct Weights::Store {
