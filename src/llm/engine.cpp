@@ -12,7 +12,7 @@ namespace quern::llm {
 namespace {
 
 std::int64_t pages_of(std::int64_t tokens) {
-  return tokens / ops::KvLayout::kTokens + (tokens % ops::KvLayout::kTokens > 0 ? 1 : 0);
+  return tokens / KvPool::kPageTokens + (tokens % KvPool::kPageTokens > 0 ? 1 : 0);
 }
 
 void check_options(const EngineOptions& options) {

@@ -4,47 +4,37 @@
 #include "core/error.h"
 #include "io/gguf_metadata.h"
 #include "llm/model_impl.h"
+#include "models/source/settings.h"
 #include "tokenizer/load.h"
 
 namespace quern::llm {
 namespace {
 
-void describe_gguf(const io::GgufFile& file, ModelInfo& info) {
-  const io::GgufMetadata& metadata = file.metadata;
-  // Some architectures give a size for each layer; the largest describes them.
-  const auto size = [&](const char* key) -> std::int64_t {
-    const auto found = metadata.find(info.architecture + "." + key);
-    if (found == metadata.end()) return 0;
-    if (const auto* one = std::get_if<std::int64_t>(&found->second)) return *one;
-    const auto* each = std::get_if<std::vector<std::int64_t>>(&found->second);
-    return each == nullptr || each->empty() ? 0 : *std::ranges::max_element(*each);
-  };
-  info.format = "GGUF v" + std::to_string(file.version);
-  if (const std::string* name = io::find_string(metadata, "general.name")) info.name = *name;
-  info.layers = size("block_count");
-  info.dim = size("embedding_length");
-  info.heads = size("attention.head_count");
-  info.kv_heads = size("attention.head_count_kv");
-  info.head_dim = size("attention.key_length");
-  info.vocab_size = size("vocab_size");
-  info.context_length = size("context_length");
-  if (info.vocab_size == 0 && file.weights.contains("token_embd.weight")) {
-    info.vocab_size = file.weights.get("token_embd.weight").shape()[0];
-  }
+/// Some architectures give a size for each layer; the largest describes them.
+void describe_sizes(const models::ModelSource& source, ModelInfo& info) {
+  namespace setting = models::setting;
+  const models::Settings settings(source);
+  info.layers = settings.largest(setting::layers);
+  info.dim = settings.largest(setting::hidden_size);
+  info.heads = settings.largest(setting::heads);
+  info.kv_heads = settings.largest(setting::kv_heads);
+  info.head_dim = settings.largest(setting::head_dim);
+  info.vocab_size = settings.largest(setting::vocab_size);
+  info.context_length = settings.largest(setting::context_length);
 }
 
-void describe_config(const io::Json& config, ModelInfo& info) {
-  const io::JsonObject json(config, "config.json");
-  const auto size = [&](const char* name) { return json.get_or<std::int64_t>(name, 0); };
-  info.format = "safetensors";
-  info.name = json.get_or<std::string>("_name_or_path", "");
-  info.layers = size("num_hidden_layers");
-  info.dim = size("hidden_size");
-  info.heads = size("num_attention_heads");
-  info.kv_heads = size("num_key_value_heads");
-  info.head_dim = size("head_dim");
-  info.vocab_size = size("vocab_size");
-  info.context_length = size("max_position_embeddings");
+void describe_names(const models::ModelSource& source, ModelInfo& info) {
+  if (!source.gguf) {
+    info.format = "safetensors";
+    info.name =
+        io::JsonObject(*source.config, "config.json").get_or<std::string>("_name_or_path", "");
+    return;
+  }
+  info.format = "GGUF v" + std::to_string(source.gguf->version);
+  if (const std::string* name = io::find_string(source.gguf->metadata, "general.name"))
+    info.name = *name;
+  if (info.vocab_size == 0 && source.weights.contains("token_embd.weight"))
+    info.vocab_size = source.weights.get("token_embd.weight").shape()[0];
 }
 
 void count_tensors(const Weights& weights, ModelInfo& info) {
@@ -66,7 +56,8 @@ ModelInfo describe(const models::ModelSource& source) {
   ModelInfo info;
   info.architecture = source.architecture();
   info.supported = models::find_architecture(info.architecture) != nullptr;
-  source.gguf ? describe_gguf(*source.gguf, info) : describe_config(*source.config, info);
+  describe_sizes(source, info);
+  describe_names(source, info);
   if (info.kv_heads == 0) info.kv_heads = info.heads;
   if (info.head_dim == 0 && info.heads > 0) info.head_dim = info.dim / info.heads;
   std::int64_t values = 0;

@@ -52,9 +52,9 @@ Job::Job(const Generator& generator, std::vector<TokenId> prompt, const Generate
       answer_(generator.tokenizer, options, std::move(callback)),
       made_(Clock::now()) {
   check_options(options);
-  check_tokens(tokens_, generator.decoder.config().vocab_size);
+  check_tokens(tokens_, generator.decoder.info().vocab_size);
   for (const LogitBias& biased : options.logit_bias) {
-    check_tokens({&biased.token, 1}, generator.decoder.config().vocab_size);
+    check_tokens({&biased.token, 1}, generator.decoder.info().vocab_size);
   }
   require(!tokens_.empty(), "generate: the prompt is empty");
   require(std::ssize(tokens_) <= context_length_,

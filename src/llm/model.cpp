@@ -8,15 +8,6 @@
 namespace quern::llm {
 namespace {
 
-std::string known_architectures() {
-  std::string names;
-  for (const models::Architecture& architecture : models::architectures()) {
-    for (const std::string_view alias : architecture.aliases)
-      names += (names.empty() ? "" : ", ") + std::string(alias);
-  }
-  return names;
-}
-
 /// The forward pass of `rows` equally long sequences at once, every logit wanted.
 Tensor forward_rows(const Decoder& decoder, const std::shared_ptr<KvPool>& pool,
                     std::span<const TokenId> ids, std::int64_t rows, std::int64_t tokens) {
@@ -25,12 +16,13 @@ Tensor forward_rows(const Decoder& decoder, const std::shared_ptr<KvPool>& pool,
   Batch batch;
   for (std::int64_t row = 0; row < rows; ++row) {
     KvSequence& sequence = sequences[static_cast<std::size_t>(row)];
+    sequence.plan(tokens);
     sequence.reserve(tokens);
     batch.add(sequence, ids.subspan(static_cast<std::size_t>(row * tokens),
                                     static_cast<std::size_t>(tokens)));
   }
   for (std::int64_t i = 0; i < rows * tokens; ++i) batch.wanted.push_back(i);
-  return decoder.forward(batch).reshape({rows, tokens, decoder.config().vocab_size});
+  return decoder.forward(batch).reshape({rows, tokens, decoder.info().vocab_size});
 }
 
 }  // namespace
@@ -65,23 +57,17 @@ Model Model::load(const std::string& path, const LoadOptions& options) {
   const models::Architecture* architecture = models::find_architecture(source.architecture());
   if (architecture == nullptr) {
     fail(ErrorCode::unsupported, "load: \"{}\": architecture \"{}\" is not supported; known: {}",
-         path, source.architecture(), known_architectures());
+         path, source.architecture(), models::known_architectures());
   }
   auto impl = std::make_shared<Impl>();
   impl->info = describe(source);
   impl->decoder = architecture->load(source, options.accuracy);
-  const models::ModelConfig& config = impl->decoder->config();
-  impl->pool = std::make_shared<KvPool>(
-      config.layers,
-      ops::KvLayout{.heads = config.heads,
-                    .kv_heads = config.kv_heads,
-                    .head_dim = config.head_dim,
-                    .dtype = options.accuracy == Accuracy::exact ? DType::f32 : DType::f16});
+  impl->pool = std::make_shared<KvPool>(impl->decoder->info().cache);
   impl->tokenizer = load_tokenizer(source);
   if (impl->tokenizer)
     impl->chat_template = ChatTemplate::recognise(impl->tokenizer->chat_template());
   impl->context_length =
-      options.context_length > 0 ? options.context_length : config.context_length;
+      options.context_length > 0 ? options.context_length : impl->decoder->info().context_length;
   return Model(std::move(impl));
 }
 
@@ -106,7 +92,7 @@ Tensor Model::logits(const Tensor& ids) const {
   require(ids.dim(1) <= impl_->context_length, "logits: {} tokens, the context has {}", ids.dim(1),
           impl_->context_length);
   const Tensor tokens = ids.cast(DType::i32).contiguous();
-  check_tokens(tokens.data<TokenId>(), impl_->decoder->config().vocab_size);
+  check_tokens(tokens.data<TokenId>(), impl_->decoder->info().vocab_size);
   return forward_rows(*impl_->decoder, impl_->pool, tokens.data<TokenId>(), ids.dim(0), ids.dim(1));
 }
 

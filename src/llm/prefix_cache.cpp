@@ -5,7 +5,7 @@
 namespace quern::llm {
 namespace {
 
-constexpr auto kPage = static_cast<std::size_t>(ops::KvLayout::kTokens);
+constexpr auto kPage = static_cast<std::size_t>(KvPool::kPageTokens);
 
 /// The parent and the tokens have a fixed size, so that what follows, a first page's tenant, cannot
 /// be taken for a part of them.

@@ -42,10 +42,14 @@ Scheduler::Scheduler(const Decoder& decoder, const SchedulerOptions& options)
 }
 
 std::int64_t Scheduler::worst_pages(const Job& job) {
-  return (job.worst_length() + ops::KvLayout::kTokens - 1) / ops::KvLayout::kTokens;
+  return (job.worst_length() + KvPool::kPageTokens - 1) / KvPool::kPageTokens;
 }
 
 void Scheduler::add(std::shared_ptr<Job> job, std::string tenant, int priority) {
+  // What is kept of texts of other kinds of length is not for this one, as if it were another
+  // tenant's.
+  const std::int64_t kind = decoder_.kind_of_length(job->worst_length());
+  if (kind != 0) tenant.append(1, '\0').append(std::to_string(kind));
   const auto place = place_of(queue_, priority);
   queue_.insert(place, {.job = std::move(job), .tenant = std::move(tenant), .priority = priority});
 }
@@ -88,6 +92,10 @@ EngineStatistics Scheduler::statistics() const {
 /// Promises the job its pages, for which kept ones may go. False where there is no room yet.
 bool Scheduler::begin(Entry& entry) {
   Job& job = *entry.job;
+  const std::int64_t planned = job.worst_length();
+  const auto kind_of = [&](std::int64_t length) { return decoder_.kind_of_length(length); };
+  if (kind_of(job.sequence().planned_length(0)) != kind_of(planned)) job.sequence().truncate(0);
+  job.sequence().plan(planned);
   PrefixCache::Match match;
   // The last token of a prompt always runs, since its logits are wanted.
   if (options_.keep_prefixes)
@@ -111,12 +119,12 @@ bool Scheduler::begin(Entry& entry) {
 /// Tokens of a prompt that a step takes, so that none of its parts is long.
 std::int64_t Scheduler::most_at_once(Job& job) const {
   if (options_.part_operations <= 0) return options_.step_tokens;
-  const models::ModelConfig& config = decoder_.config();
+  const models::DecoderInfo& info = decoder_.info();
   constexpr std::int64_t kFewest = 64;
-  const std::int64_t product = 2 * config.dim * config.ffn_dim;
+  const std::int64_t product = 2 * info.largest_product;
   // What attention computes takes about twice as long as as much of a product.
   const std::int64_t attention =
-      8 * config.heads * config.head_dim * (job.sequence().length() + options_.step_tokens);
+      8 * info.attention_width * (job.sequence().length() + options_.step_tokens);
   const std::int64_t most = options_.part_operations / std::max(product, attention);
   return std::max(most / kFewest * kFewest, kFewest);
 }
@@ -199,7 +207,7 @@ void Scheduler::choose(std::span<Job* const> jobs, Tensor& logits) {
 /// Keeps the pages that were filled since the last time.
 void Scheduler::keep_pages(Entry& entry) {
   if (!options_.keep_prefixes || entry.lost) return;
-  constexpr std::int64_t kPage = ops::KvLayout::kTokens;
+  constexpr std::int64_t kPage = KvPool::kPageTokens;
   Job& job = *entry.job;
   for (; (entry.kept + 1) * kPage <= job.sequence().length(); ++entry.kept) {
     const auto tokens = job.tokens().subspan(static_cast<std::size_t>(entry.kept * kPage), kPage);

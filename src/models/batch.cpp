@@ -1,11 +1,13 @@
+#include "models/batch.h"
+
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
-#include "models/arch/architecture.h"
 
 namespace quern::models {
 
-void Batch::add(KvSequence& sequence, std::span<const TokenId> ids) {
+void Batch::add(KvSequence& sequence, std::span<const std::int32_t> ids) {
   tokens.insert(tokens.end(), ids.begin(), ids.end());
   parts.push_back({&sequence, static_cast<std::int64_t>(ids.size())});
 }
@@ -19,8 +21,15 @@ std::vector<std::int64_t> Batch::positions() const {
   std::vector<std::int64_t> places;
   places.reserve(tokens.size());
   for (const Part& part : parts) {
-    for (std::int64_t i = 0; i < part.count; ++i) places.push_back(part.sequence->length() + i);
+    const std::vector<std::int64_t> own = positions_of(part);
+    places.insert(places.end(), own.begin(), own.end());
   }
+  return places;
+}
+
+std::vector<std::int64_t> positions_of(const Batch::Part& part) {
+  std::vector<std::int64_t> places(static_cast<std::size_t>(part.count));
+  std::iota(places.begin(), places.end(), part.sequence->length());
   return places;
 }
 

@@ -31,7 +31,10 @@ void paged_attention(const KvLayout& layout, std::span<const PagedTokens> parts,
                          .dst = part.dst});
   }
   kernels::attend(heads, sequences, width, width,
-                  {.causal = true, .window = settings.window, .scale = settings.scale});
+                  {.causal = true,
+                   .window = settings.window,
+                   .scale = settings.scale,
+                   .softcap = settings.softcap});
 }
 
 }  // namespace quern::ops

@@ -25,6 +25,7 @@ struct KvLayout {
 struct PagedAttentionSettings {
   std::int64_t window = 0;  ///< a token sees the last `window` tokens; 0: all
   float scale = 1.f;        ///< of the scores, before the softmax
+  float softcap = 0.f;      ///< scores become softcap * tanh(score / softcap); 0: unchanged
 };
 
 /// One sequence's part of a batch, views of f32: `count` rows of heads * head_dim (queries, dst) or

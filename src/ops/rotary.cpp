@@ -10,15 +10,18 @@ namespace quern::ops {
 
 RotaryTable::RotaryTable(std::span<const std::int64_t> positions,
                          std::span<const float> frequencies)
-    : tokens_(static_cast<std::int64_t>(positions.size())),
-      pairs_(static_cast<std::int64_t>(frequencies.size())) {
-  cosines_.reserve(positions.size() * frequencies.size());
-  sines_.reserve(positions.size() * frequencies.size());
+    : pairs_(static_cast<std::int64_t>(frequencies.size())) {
+  append(positions, frequencies);
+}
+
+void RotaryTable::append(std::span<const std::int64_t> positions,
+                         std::span<const float> frequencies, float scale) {
+  tokens_ += static_cast<std::int64_t>(positions.size());
   for (const std::int64_t position : positions) {
     for (const float frequency : frequencies) {
       const float angle = static_cast<float>(position) * frequency;
-      cosines_.push_back(std::cos(angle));
-      sines_.push_back(std::sin(angle));
+      cosines_.push_back(std::cos(angle) * scale);
+      sines_.push_back(std::sin(angle) * scale);
     }
   }
 }

@@ -7,6 +7,8 @@
 
 #include "models/arch/architecture.h"
 #include "models/cache/kv_cache.h"
+#include "quern/ops.h"
+#include "quern/tokenizer.h"
 #include "support/logits.h"
 #include "support/runtime_guard.h"
 #include "support/test_data.h"
@@ -27,16 +29,14 @@ struct Loaded {
   explicit Loaded(const std::string& path) {
     const ModelSource source = open_source(path, {});
     decoder = find_architecture(source.architecture())->load(source, Accuracy::exact);
-    const ModelConfig& config = decoder->config();
-    pool = std::make_shared<KvPool>(
-        config.layers, ops::KvLayout{config.heads, config.kv_heads, config.head_dim, DType::f32});
+    pool = std::make_shared<KvPool>(decoder->info().cache);
   }
 
   std::vector<TokenId> random_ids(std::size_t count, unsigned seed) const {
     std::mt19937 random(seed);
     std::vector<TokenId> ids(count);
     for (TokenId& id : ids)
-      id = static_cast<TokenId>(random() % static_cast<unsigned>(decoder->config().vocab_size));
+      id = static_cast<TokenId>(random() % static_cast<unsigned>(decoder->info().vocab_size));
     return ids;
   }
 

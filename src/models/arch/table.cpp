@@ -19,4 +19,13 @@ const Architecture* find_architecture(std::string_view alias) {
   return nullptr;
 }
 
+std::string known_architectures() {
+  std::string names;
+  for (const Architecture& architecture : architectures()) {
+    for (const std::string_view alias : architecture.aliases)
+      names += (names.empty() ? "" : ", ") + std::string(alias);
+  }
+  return names;
+}
+
 }  // namespace quern::models

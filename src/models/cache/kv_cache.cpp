@@ -4,11 +4,38 @@
 #include <cstring>
 
 #include "core/buffer.h"
+#include "core/error.h"
+#include "ops/paged_attention.h"
 
 namespace quern::models {
 
-KvPool::KvPool(std::int64_t layers, const ops::KvLayout& layout)
-    : layers_(layers), layout_(layout), free_(std::make_shared<FreeList>()) {}
+static_assert(KvPool::kPageTokens == ops::KvLayout::kTokens);
+
+KvPool::KvPool(const CacheLayout& layout) : free_(std::make_shared<FreeList>()) {
+  for (const LayerCache& layer : layout.layers) {
+    std::optional<Place> place;
+    if (const auto* own = std::get_if<KeysAndValues>(&layer)) {
+      place = Place{*own, bytes_per_page_};
+      bytes_per_page_ += ops::KvLayout{.heads = own->kv_heads,
+                                       .kv_heads = own->kv_heads,
+                                       .head_dim = own->head_dim,
+                                       .dtype = own->dtype}
+                             .page_bytes();
+    } else if (const auto* shared = std::get_if<SharedCache>(&layer)) {
+      require(0 <= shared->layer && shared->layer < std::ssize(layers_) &&
+                  layers_[static_cast<std::size_t>(shared->layer)],
+              "cache: layer {} shares with layer {}", layers_.size(), shared->layer);
+      place = layers_[static_cast<std::size_t>(shared->layer)];
+    }
+    layers_.push_back(place);
+  }
+}
+
+const KeysAndValues& KvPool::layer(std::int64_t index) const {
+  const auto& place = layers_.at(static_cast<std::size_t>(index));
+  if (!place) fail(ErrorCode::internal, "cache: layer {} keeps nothing", index);
+  return place->kept;
+}
 
 KvPool::Page KvPool::take() {
   std::shared_ptr<std::byte> memory;
@@ -20,7 +47,7 @@ KvPool::Page KvPool::take() {
     }
   }
   if (!memory) {
-    const auto bytes = static_cast<std::size_t>(bytes_per_page());
+    const auto bytes = static_cast<std::size_t>(bytes_per_page_);
     memory = allocate_buffer(bytes);
     std::memset(memory.get(), 0, bytes);
   }
@@ -34,18 +61,18 @@ KvPool::Page KvPool::take() {
           }};
 }
 
-std::byte* KvPool::layer(const Page& page, std::int64_t index) const {
-  return page.get() + index * layout_.page_bytes();
+std::byte* KvPool::part(const Page& page, std::int64_t index) const {
+  return page.get() + layers_[static_cast<std::size_t>(index)]->offset;
 }
 
 void KvSequence::adopt(std::vector<KvPool::Page> pages) {
   pages_ = std::move(pages);
-  length_ = std::ssize(pages_) * ops::KvLayout::kTokens;
+  length_ = std::ssize(pages_) * KvPool::kPageTokens;
 }
 
 void KvSequence::reserve(std::int64_t count) {
-  const auto wanted = static_cast<std::size_t>((length_ + count + ops::KvLayout::kTokens - 1) /
-                                               ops::KvLayout::kTokens);
+  const auto wanted =
+      static_cast<std::size_t>((length_ + count + KvPool::kPageTokens - 1) / KvPool::kPageTokens);
   const std::size_t before = pages_.size();
   try {
     while (pages_.size() < wanted) pages_.push_back(pool_->take());
@@ -58,13 +85,13 @@ void KvSequence::reserve(std::int64_t count) {
 void KvSequence::truncate(std::int64_t length) {
   length_ = std::min(length, length_);
   pages_.resize(
-      static_cast<std::size_t>((length_ + ops::KvLayout::kTokens - 1) / ops::KvLayout::kTokens));
+      static_cast<std::size_t>((length_ + KvPool::kPageTokens - 1) / KvPool::kPageTokens));
 }
 
 std::vector<std::byte*> KvSequence::layer(std::int64_t index) const {
   std::vector<std::byte*> views;
   views.reserve(pages_.size());
-  for (const KvPool::Page& page : pages_) views.push_back(pool_->layer(page, index));
+  for (const KvPool::Page& page : pages_) views.push_back(pool_->part(page, index));
   return views;
 }
 

@@ -3,41 +3,50 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
-#include "ops/paged_attention.h"
+#include "models/cache/cache_layout.h"
 
 namespace quern::models {
 
-/// Lends pages of keys and values, each for KvLayout::kTokens tokens in all layers, and takes them
-/// back when their last owner lets go. Thread-safe.
+/// Lends pages of what a decoder's layers keep, each for `kPageTokens` tokens in all layers, and
+/// takes them back when their last owner lets go. Thread-safe.
 class KvPool {
  public:
   using Page = std::shared_ptr<std::byte>;
+  static constexpr std::int64_t kPageTokens = 64;
 
-  KvPool(std::int64_t layers, const ops::KvLayout& layout);
+  /// Throws: `invalid_argument` for a layer that shares with none before it.
+  explicit KvPool(const CacheLayout& layout);
 
   /// Throws: `out_of_memory`.
   Page take();
 
+  /// What layer `index` keeps, or the layer that it shares with. Throws: `internal` for one that
+  /// keeps nothing.
+  const KeysAndValues& layer(std::int64_t index) const;
   /// The part of a page that belongs to layer `index`.
-  std::byte* layer(const Page& page, std::int64_t index) const;
-  const ops::KvLayout& layout() const noexcept { return layout_; }
-  std::int64_t bytes_per_page() const { return layers_ * layout_.page_bytes(); }
+  std::byte* part(const Page& page, std::int64_t index) const;
+  std::int64_t bytes_per_page() const noexcept { return bytes_per_page_; }
 
  private:
   struct FreeList {
     std::mutex mutex;
     std::vector<std::shared_ptr<std::byte>> pages;
   };
+  struct Place {
+    KeysAndValues kept;
+    std::int64_t offset = 0;
+  };
 
-  std::int64_t layers_;
-  ops::KvLayout layout_;
+  std::vector<std::optional<Place>> layers_;
+  std::int64_t bytes_per_page_ = 0;
   std::shared_ptr<FreeList> free_;
 };
 
-/// The keys and values of one sequence of tokens, in pages of its own but for those adopted.
-/// Movable.
+/// What a decoder keeps of one sequence of tokens, in pages of its own but for those adopted.
+/// Movable. How its functions follow each other, `Decoder` says.
 class KvSequence {
  public:
   explicit KvSequence(std::shared_ptr<KvPool> pool) : pool_(std::move(pool)) {}
@@ -49,6 +58,15 @@ class KvSequence {
   std::int64_t length() const noexcept { return length_; }
   /// Begins an empty sequence with full pages, which others may hold too and none writes to.
   void adopt(std::vector<KvPool::Page> pages);
+  /// Says how many tokens an empty sequence may come to hold. What it holds was made for
+  /// that, so one that is not empty keeps its plan.
+  void plan(std::int64_t length) noexcept {
+    if (length_ == 0) planned_ = length;
+  }
+  /// What was planned, or, without a plan, what it holds once `count` tokens are added.
+  std::int64_t planned_length(std::int64_t count) const noexcept {
+    return planned_ > 0 ? planned_ : length_ + count;
+  }
   /// Makes room for `count` more tokens. Throws: `out_of_memory`, and then nothing changes.
   void reserve(std::int64_t count);
   /// Counts `count` tokens, stored by every layer in the room made, as part of the sequence.
@@ -67,6 +85,7 @@ class KvSequence {
   std::shared_ptr<KvPool> pool_;
   std::vector<KvPool::Page> pages_;
   std::int64_t length_ = 0;
+  std::int64_t planned_ = 0;
 };
 
 }  // namespace quern::models
