@@ -25,7 +25,7 @@ struct ServeArguments {
   int drain_seconds = 30;
 };
 
-/// "models/qwen3-0.6b.gguf" is served as "qwen3-0.6b".
+/// "models/storyteller-q8_0.gguf" is served as "storyteller-q8_0".
 std::string name_of(const std::string& path) {
   std::filesystem::path file(path);
   if (!file.has_filename()) file = file.parent_path();

@@ -39,8 +39,8 @@ def check(project):
     complaints = []
     for arch, own_file in sorted(names_in(project, files).items()):
         # "llama", "Llama-2" and "LlamaModel", but not the program ("llama.cpp", "llama-bench"), nor
-        # "llama3", a way to scale rotary angles.
-        spelt = re.compile(rf"(?<![A-Za-z0-9])(?i:{re.escape(arch)})(?![a-z0-9]|\.cpp|-bench)")
+        # "llama3", a way to scale rotary angles, nor "llama_4_scaling_beta", one of config.json's keys.
+        spelt = re.compile(rf"(?<![A-Za-z0-9])(?i:{re.escape(arch)})(?![a-z0-9]|\.cpp|-bench|_4_scaling)")
         for name in project.files(r"(src|include)/.*\.(h|cpp|inc)"):
             if name in (own_file, f"{OWN}table.cpp") or name.startswith(FREE):
                 continue

@@ -4,10 +4,44 @@
 
 namespace quern::models {
 
+Architecture apertus();
+Architecture arcee();
+Architecture cohere();
+Architecture cohere2();
+Architecture ernie4_5();
+Architecture exaone4();
+Architecture gemma();
+Architecture gemma2();
+Architecture gemma3();
+Architecture glm();
+Architecture glm4();
+Architecture granite();
+Architecture helium();
+Architecture hunyuan();
+Architecture jais2();
 Architecture llama();
+Architecture ministral3();
+Architecture nemotron();
+Architecture olmo();
+Architecture olmo2();
+Architecture phi2();
+Architecture phi3();
+Architecture qwen2();
+Architecture qwen3();
+Architecture seed_oss();
+Architecture smollm3();
+Architecture stablelm();
+Architecture starcoder2();
+Architecture vaultgemma();
 
 std::span<const Architecture> architectures() {
-  static const Architecture table[] = {llama()};
+  static const Architecture table[] = {
+      apertus(),  arcee(),   cohere(),   cohere2(),    ernie4_5(),   exaone4(),
+      gemma(),    gemma2(),  gemma3(),   glm(),        glm4(),       granite(),
+      helium(),   hunyuan(), jais2(),    llama(),      ministral3(), nemotron(),
+      olmo(),     olmo2(),   phi2(),     phi3(),       qwen2(),      qwen3(),
+      seed_oss(), smollm3(), stablelm(), starcoder2(), vaultgemma(),
+  };
   return table;
 }
 
