@@ -10,12 +10,13 @@ Rewriter::Rewriter(Graph& graph)
     : graph_(graph),
       producer_(graph.values.size(), -1),
       reads_(graph.values.size(), 0),
+      first_reader_(graph.values.size(), -1),
       removed_(graph.nodes.size(), false) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const ValueId id : graph.nodes[i].outputs) {
       if (id != kAbsent) producer_[static_cast<std::size_t>(id)] = static_cast<std::ptrdiff_t>(i);
     }
-    count(graph.nodes[i], 1);
+    add_reads(graph.nodes[i]);
   }
   for (const ValueId id : graph.outputs) {
     if (id != kAbsent) ++reads_[static_cast<std::size_t>(id)];
@@ -32,9 +33,33 @@ Rewriter::~Rewriter() {
   graph_.nodes.resize(kept);
 }
 
-void Rewriter::count(const Node& node, std::ptrdiff_t by) {
+void Rewriter::add_reads(const Node& node) {
   for (const ValueId id : node.inputs) {
-    if (id != kAbsent) reads_[static_cast<std::size_t>(id)] += static_cast<std::size_t>(by);
+    if (id == kAbsent) continue;
+    ++reads_[static_cast<std::size_t>(id)];
+    std::ptrdiff_t& first = first_reader_[static_cast<std::size_t>(id)];
+    readers_.push_back({static_cast<std::ptrdiff_t>(index_of(node)), first});
+    first = std::ssize(readers_) - 1;
+  }
+}
+
+void Rewriter::drop_reads(const Node& node) {
+  for (const ValueId id : node.inputs) {
+    if (id != kAbsent) --reads_[static_cast<std::size_t>(id)];
+  }
+}
+
+template <class Use>
+void Rewriter::for_each_reader(ValueId id, const Use& use) {
+  for (std::ptrdiff_t* place = &first_reader_[static_cast<std::size_t>(id)]; *place >= 0;) {
+    Reader& reader = readers_[static_cast<std::size_t>(*place)];
+    Node& node = graph_.nodes[static_cast<std::size_t>(reader.node)];
+    if (std::ranges::count(node.inputs, id) == 0) {
+      *place = reader.next;
+      continue;
+    }
+    use(node);
+    place = &reader.next;
   }
 }
 
@@ -51,24 +76,31 @@ Node* Rewriter::producer(ValueId id, std::string_view op_type) {
 
 Node* Rewriter::only_reader(ValueId id) {
   if (id == kAbsent || reads(id) != 1) return nullptr;
-  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-    if (!removed_[i] && std::ranges::count(graph_.nodes[i].inputs, id) > 0) return &graph_.nodes[i];
-  }
-  return nullptr;
+  Node* found = nullptr;
+  for_each_reader(id, [&](Node& node) { found = &node; });
+  return found;
 }
 
 void Rewriter::replace(ValueId from, ValueId to) {
   changed_ = true;
-  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-    if (!removed_[i]) std::ranges::replace(graph_.nodes[i].inputs, from, to);
+  std::vector<Node*> nodes;
+  for_each_reader(from, [&](Node& node) { nodes.push_back(&node); });
+  for (Node* node : nodes) {
+    drop_reads(*node);
+    std::ranges::replace(node->inputs, from, to);
+    add_reads(*node);
   }
-  std::ranges::replace(graph_.outputs, from, to);
-  reads_[static_cast<std::size_t>(to)] += std::exchange(reads_[static_cast<std::size_t>(from)], 0);
+  for (ValueId& id : graph_.outputs) {
+    if (id != from) continue;
+    id = to;
+    --reads_[static_cast<std::size_t>(from)];
+    ++reads_[static_cast<std::size_t>(to)];
+  }
 }
 
 void Rewriter::remove(Node& node) {
   changed_ = true;
-  count(node, -1);
+  drop_reads(node);
   for (const ValueId id : node.outputs) {
     if (id != kAbsent) producer_[static_cast<std::size_t>(id)] = -1;
   }
@@ -84,9 +116,9 @@ void Rewriter::substitute(Node& last, Node made, std::span<Node* const> others) 
   for (Node* other : others) {
     if (other != nullptr && other != &last && !removed_[index_of(*other)]) remove(*other);
   }
-  count(last, -1);
+  drop_reads(last);
   last = std::move(made);
-  count(last, 1);
+  add_reads(last);
   changed_ = true;
 }
 
@@ -95,15 +127,16 @@ ValueId Rewriter::add_constant(std::string name, Tensor value) {
   graph_.value(id).constant = std::move(value);
   producer_.push_back(-1);
   reads_.push_back(0);
+  first_reader_.push_back(-1);
   return id;
 }
 
 void Rewriter::set_inputs(Node& node, std::vector<ValueId> inputs) {
   changed_ = true;
-  count(node, -1);
+  drop_reads(node);
   node.operator_inputs = inputs.size();
   node.inputs = std::move(inputs);
-  count(node, 1);
+  add_reads(node);
 }
 
 std::optional<std::size_t> known_rank(const Graph& graph, ValueId id) {

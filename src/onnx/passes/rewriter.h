@@ -44,11 +44,23 @@ class Rewriter {
   std::size_t index_of(const Node& node) const {
     return static_cast<std::size_t>(&node - graph_.nodes.data());
   }
-  void count(const Node& node, std::ptrdiff_t by);
+  void add_reads(const Node& node);
+  void drop_reads(const Node& node);
+
+  /// A node that reads a value, or did: it may have been given other inputs since.
+  struct Reader {
+    std::ptrdiff_t node;
+    std::ptrdiff_t next;  // of the same value, in readers_; -1: none
+  };
+  /// Calls `use` with each node that reads `id`.
+  template <class Use>
+  void for_each_reader(ValueId id, const Use& use);
 
   Graph& graph_;
-  std::vector<std::ptrdiff_t> producer_;  // by value; -1: none
-  std::vector<std::size_t> reads_;        // by value
+  std::vector<std::ptrdiff_t> producer_;      // by value; -1: none
+  std::vector<std::size_t> reads_;            // by value
+  std::vector<std::ptrdiff_t> first_reader_;  // by value, in readers_; -1: none
+  std::vector<Reader> readers_;
   std::vector<bool> removed_;
   bool changed_ = false;
 };
