@@ -24,7 +24,7 @@ struct RunState {
 /// A graph whose nodes are bound to kernels.
 ///
 /// Immutable but for the plans it remembers; may run in several threads, each with its own state.
-class Executable {
+class Executable final : public Subgraph {
  public:
   /// `max_plans` 0: none are made, which is for subgraphs. `max_subgraph_runs` bounds each `run`,
   /// as LoadOptions says. Throws: `unsupported`, naming every operator without a handler; what
@@ -32,16 +32,15 @@ class Executable {
   explicit Executable(Graph graph, std::size_t max_plans = 0,
                       std::int64_t max_subgraph_runs = LoadOptions{}.max_subgraph_runs);
 
-  const Graph& graph() const noexcept { return graph_; }
+  const Graph& graph() const noexcept override { return graph_; }
 
   /// Values of the graph's outputs. `inputs` are those of the graph in order.
   std::vector<Value> run(std::span<const Value> inputs, RunState& state,
                          std::vector<NodeTiming>* profile = nullptr) const;
 
-  /// As a subgraph, within a `run` of the graph around: `captured` are the values that the node
-  /// which owns it has as inputs. Throws: `unsupported` past the subgraph runs that are left to
-  /// that run.
-  std::vector<Value> run_nested(std::span<const Value> inputs, const Inputs& captured) const;
+  /// Within a `run` of the graph around.
+  std::vector<Value> run_nested(std::span<const Value> inputs,
+                                const Inputs& captured) const override;
 
  private:
   struct Step {

@@ -71,6 +71,11 @@ class Attributes {
   std::map<std::string, Attribute, std::less<>> values_;
 };
 
+/// Attributes of the products that passes fuse: what is done with their results, vector<Step>; and,
+/// where it is there, that what they read is finite wherever the graph's inputs are.
+inline constexpr const char* kSteps = "steps";
+inline constexpr const char* kFiniteSources = "finite_sources";
+
 struct Node {
   std::string name;    ///< of the file, or made of the operator's and a number
   std::string domain;  ///< "" is ai.onnx; "quern" for what passes put in

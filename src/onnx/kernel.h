@@ -70,6 +70,17 @@ class Outputs {
   std::span<Value> values_;
 };
 
+/// A graph that a node owns, compiled, for the node's kernel to run.
+class Subgraph {
+ public:
+  virtual ~Subgraph() = default;
+  virtual const Graph& graph() const noexcept = 0;
+  /// `captured` are the values that the node has as inputs. Throws: `unsupported` past the subgraph
+  /// runs that are left to the run of the graph around.
+  virtual std::vector<Value> run_nested(std::span<const Value> inputs,
+                                        const Inputs& captured) const = 0;
+};
+
 /// What a node computes, its attributes bound. Immutable; `run` may be called from several threads.
 class Kernel {
  public:

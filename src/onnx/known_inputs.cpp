@@ -8,6 +8,10 @@ std::int64_t checked_size(std::int64_t size) {
   return size >= 0 && size <= kLargestSize ? size : kUnknown;
 }
 
+std::int64_t clamped_place(std::int64_t place, std::int64_t size) {
+  return std::clamp<std::int64_t>(place < 0 ? place + size : place, 0, size);
+}
+
 std::optional<Dims> KnownInputs::dims(std::size_t index) const {
   const ValueId id = node_.input(index);
   if (id == kAbsent) return std::nullopt;

@@ -37,6 +37,10 @@ inline constexpr std::int64_t kLargestSize = std::int64_t{1} << 30;
 /// kUnknown where it is none.
 std::int64_t checked_size(std::int64_t size);
 
+/// A place between elements of a list of `size`, counted from the end where negative; its ends
+/// where it is beyond them.
+std::int64_t clamped_place(std::int64_t place, std::int64_t size);
+
 /// Product of `dims`; kUnknown where one is not known or the product is huge.
 std::int64_t element_count(const Dims& dims);
 

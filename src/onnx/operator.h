@@ -14,7 +14,6 @@
 
 namespace quern::onnx {
 
-class Executable;
 struct GradientPlace;
 class KnownInputs;
 class RowRule;
@@ -23,7 +22,7 @@ class RowRule;
 struct ImportContext {
   const Graph& graph;  ///< the one that holds the node: its constants can be looked at
   /// Compiles a subgraph of the node, to be run by its kernel.
-  std::function<std::shared_ptr<const Executable>(const Graph&)> compile;
+  std::function<std::shared_ptr<const Subgraph>(const Graph&)> compile;
 };
 
 /// Binds a node's attributes, by the rules of its opset, and gives what computes it. Throws:

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "core/format.h"
-#include "onnx/executable.h"
 #include "onnx/import/import.h"
 #include "quern/ops.h"
 
@@ -91,8 +90,8 @@ class FlexAttention final : public Kernel {
   }
 
  private:
-  static std::shared_ptr<const Executable> subgraph(const Node& node, const ImportContext& context,
-                                                    std::string_view name) {
+  static std::shared_ptr<const Subgraph> subgraph(const Node& node, const ImportContext& context,
+                                                  std::string_view name) {
     if (!node.attributes.contains(name)) return nullptr;
     auto body = context.compile(*node.attributes.get<std::shared_ptr<const Graph>>(name));
     if (body->graph().inputs.size() != 1 || body->graph().outputs.size() != 1)
@@ -103,7 +102,7 @@ class FlexAttention final : public Kernel {
   // The softmax is computed in f32 at least.
   static Tensor wide(const Tensor& x) { return x.dtype() == DType::f64 ? x : x.cast(DType::f32); }
 
-  static Tensor modify(const std::shared_ptr<const Executable>& body, const Tensor& x,
+  static Tensor modify(const std::shared_ptr<const Subgraph>& body, const Tensor& x,
                        const Inputs& in) {
     if (!body) return x;
     const Tensor result = body->run_nested(std::vector<Value>{x}, in)[0].tensor();
@@ -112,7 +111,7 @@ class FlexAttention final : public Kernel {
   }
 
   float scale_;
-  std::shared_ptr<const Executable> score_mod_, prob_mod_;
+  std::shared_ptr<const Subgraph> score_mod_, prob_mod_;
 };
 
 KernelPtr flex_attention(const Node& node, const ImportContext& context) {

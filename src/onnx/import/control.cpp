@@ -1,12 +1,11 @@
-#include "onnx/executable.h"
 #include "onnx/import/import.h"
 #include "onnx/import/scan_outputs.h"
 
 namespace quern::onnx {
 namespace {
 
-std::shared_ptr<const Executable> subgraph(const Node& node, const ImportContext& context,
-                                           std::string_view name) {
+std::shared_ptr<const Subgraph> subgraph(const Node& node, const ImportContext& context,
+                                         std::string_view name) {
   return context.compile(*node.attributes.get<std::shared_ptr<const Graph>>(name));
 }
 
@@ -21,13 +20,13 @@ class If final : public Kernel {
         else_(subgraph(node, context, "else_branch")) {}
 
   void run(const Inputs& in, Outputs& out) const override {
-    const Executable& branch = truth(in, 0) ? *then_ : *else_;
+    const Subgraph& branch = truth(in, 0) ? *then_ : *else_;
     std::vector<Value> results = branch.run_nested({}, in);
     for (std::size_t i = 0; i < results.size(); ++i) out.set(i, std::move(results[i]));
   }
 
  private:
-  std::shared_ptr<const Executable> then_, else_;
+  std::shared_ptr<const Subgraph> then_, else_;
 };
 
 class Loop final : public Kernel {
@@ -63,7 +62,7 @@ class Loop final : public Kernel {
   }
 
  private:
-  static std::size_t carried_count(const Node& node, const Executable& body) {
+  static std::size_t carried_count(const Node& node, const Subgraph& body) {
     const std::size_t carried = node.operator_inputs > 2 ? node.operator_inputs - 2 : 0;
     const Graph& graph = body.graph();
     if (graph.inputs.size() != carried + 2 || graph.outputs.size() < carried + 1) {
@@ -73,7 +72,7 @@ class Loop final : public Kernel {
     return carried;
   }
 
-  std::shared_ptr<const Executable> body_;
+  std::shared_ptr<const Subgraph> body_;
   std::size_t carried_;
 };
 

@@ -1,7 +1,7 @@
 #include <mutex>
 
 #include "onnx/import/import.h"
-#include "onnx/import/window.h"
+#include "onnx/window.h"
 #include "ops/packed_conv.h"
 #include "quern/ops.h"
 

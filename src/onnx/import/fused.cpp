@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "onnx/import/import.h"
-#include "onnx/passes/pass.h"
 #include "ops/activate.h"
 #include "ops/channel_shuffle.h"
 #include "ops/fused_attention.h"

@@ -59,10 +59,6 @@ std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank);
 /// One axis counted from the front. Throws: as checked_axes.
 int checked_axis(std::int64_t axis, int rank);
 
-/// A place between elements of a list of `size`, counted from the end where negative; its ends
-/// where it is beyond them.
-std::int64_t clamped_place(std::int64_t place, std::int64_t size);
-
 /// The dtype of a TensorProto.DataType, as attributes name it. Throws: `unsupported`.
 DType dtype_of_code(std::int64_t code);
 

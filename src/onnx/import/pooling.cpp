@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "onnx/import/import.h"
-#include "onnx/import/window.h"
+#include "onnx/window.h"
 #include "ops/pool_into.h"
 #include "quern/ops.h"
 

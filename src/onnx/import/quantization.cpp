@@ -2,7 +2,7 @@
 
 #include "core/format.h"
 #include "onnx/import/import.h"
-#include "onnx/import/window.h"
+#include "onnx/window.h"
 #include "ops/byte_conv.h"
 #include "ops/byte_elementwise.h"
 #include "ops/byte_matrix.h"

@@ -2,7 +2,6 @@
 #include <limits>
 
 #include "core/format.h"
-#include "onnx/executable.h"
 #include "onnx/import/import.h"
 #include "onnx/import/scan_outputs.h"
 #include "quern/ops.h"
@@ -71,7 +70,7 @@ class ScanBody {
     return Tensor::zeros(Shape(std::span(x.shape().begin() + 1, x.shape().end())), x.dtype());
   }
 
-  std::shared_ptr<const Executable> body_;
+  std::shared_ptr<const Subgraph> body_;
   std::size_t carried_ = 0;
 };
 

@@ -8,7 +8,7 @@ namespace quern::onnx {
 namespace {
 
 /// The results of an iteration; none where it fails, as one that should not run may.
-std::vector<Value> try_iteration(const Executable& body, std::span<const Value> arguments,
+std::vector<Value> try_iteration(const Subgraph& body, std::span<const Value> arguments,
                                  const Inputs& captured) {
   try {
     return body.run_nested(arguments, captured);
@@ -25,7 +25,7 @@ Tensor stack_iterations(std::span<const Tensor> items) {
   return ops::concat(rows, 0);
 }
 
-std::vector<Tensor> stack_of_nothing(const Executable& body, std::size_t first,
+std::vector<Tensor> stack_of_nothing(const Subgraph& body, std::size_t first,
                                      std::span<const Value> arguments, const Inputs& captured) {
   std::vector<Graph::Declared> wanted = body.graph().declared_outputs;
   wanted.resize(body.graph().outputs.size());

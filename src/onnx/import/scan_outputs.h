@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "onnx/executable.h"
+#include "onnx/kernel.h"
 
 namespace quern::onnx {
 
@@ -14,7 +14,7 @@ Tensor stack_iterations(std::span<const Tensor> items);
 /// What it collects of the outputs of `body` from `first` on where there are no iterations: [0,
 /// ...] as the body declares them, sizes that are not known as 0; where it declares no shape or
 /// dtype, as an iteration of `arguments` would give.
-std::vector<Tensor> stack_of_nothing(const Executable& body, std::size_t first,
+std::vector<Tensor> stack_of_nothing(const Subgraph& body, std::size_t first,
                                      std::span<const Value> arguments, const Inputs& captured);
 
 }  // namespace quern::onnx

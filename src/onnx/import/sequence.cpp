@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "core/format.h"
-#include "onnx/executable.h"
 #include "onnx/import/import.h"
 #include "quern/ops.h"
 
@@ -143,7 +142,7 @@ class SequenceMap final : public Kernel {
     return given;
   }
 
-  std::shared_ptr<const Executable> body_;
+  std::shared_ptr<const Subgraph> body_;
   std::size_t inputs_;
 };
 

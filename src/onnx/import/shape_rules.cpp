@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "onnx/import/import.h"
-#include "onnx/import/window.h"
+#include "onnx/window.h"
 
 namespace quern::onnx {
 namespace {

@@ -92,10 +92,6 @@ std::vector<int> checked_axes(std::span<const std::int64_t> axes, int rank) {
 
 int checked_axis(std::int64_t axis, int rank) { return checked_axes(std::span(&axis, 1), rank)[0]; }
 
-std::int64_t clamped_place(std::int64_t place, std::int64_t size) {
-  return std::clamp<std::int64_t>(place < 0 ? place + size : place, 0, size);
-}
-
 DType dtype_of_code(std::int64_t code) {
   const auto dtype = io::onnx::find_dtype(code);
   if (!dtype) fail(ErrorCode::unsupported, "element type {} is not supported", code);

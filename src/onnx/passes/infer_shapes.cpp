@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "onnx/import/import.h"
 #include "onnx/known_inputs.h"
 #include "onnx/passes/evaluate.h"
 #include "onnx/passes/pass.h"

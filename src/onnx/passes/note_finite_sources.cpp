@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "io/onnx_proto.h"
-#include "onnx/import/window.h"
 #include "onnx/operator.h"
 #include "onnx/passes/pass.h"
+#include "onnx/window.h"
 #include "ops/nan.h"
 #include "ops/step.h"
 

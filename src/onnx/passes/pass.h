@@ -41,12 +41,10 @@ bool hoist_quantization(Graph& graph);
 bool fuse_quantization(Graph& graph);
 bool eliminate_dead_code(Graph& graph);
 
-/// Marks fused products that read what is finite wherever the floats among the graph's inputs are,
-/// sums that overflow aside. For a graph that passes do not change any more.
+/// Marks with kFiniteSources the fused products that read what is finite wherever the floats among
+/// the graph's inputs are, sums that overflow aside. For a graph that passes do not change any
+/// more.
 void note_finite_sources(Graph& graph);
-inline constexpr const char* kFiniteSources = "finite_sources";  ///< what they have then
-inline constexpr const char* kSteps =
-    "steps";  ///< of a fused product: what is done with its result
 
 /// Products and what follows them in bf16, for Precision::bf16; not one of `passes`, for results
 /// differ by bf16's rounding. Inputs and outputs of the graph stay as they are.

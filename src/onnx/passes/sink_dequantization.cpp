@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <map>
 
-#include "onnx/import/window.h"
 #include "onnx/passes/pass.h"
 #include "onnx/passes/rewriter.h"
+#include "onnx/window.h"
 
 namespace quern::onnx {
 namespace {

@@ -1,4 +1,4 @@
-#include "onnx/import/window.h"
+#include "onnx/window.h"
 
 #include <algorithm>
 
