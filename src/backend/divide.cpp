@@ -401,7 +401,9 @@ std::vector<Slice<ConvDesc>> divide(const ConvDesc& given, int parts, Way way) {
   if (parts < 2) return {{given}};
   const auto flat = flattened(given);
   const ConvDesc& desc = flat ? *flat : given;
-  if (way == Way::best && is_better_by_channels(desc, parts)) return divide_channels(desc, parts);
+  const bool by_channels =
+      desc.winograd ? way == Way::other : way == Way::best && is_better_by_channels(desc, parts);
+  if (by_channels) return divide_channels(desc, parts);
   constexpr int kWinogradTile = 4;
   const bool in_rows = is_channels_last(desc.src) && is_channels_last(desc.dst);
   const int row_step = !in_rows ? 0 : desc.winograd ? kWinogradTile : 1;

@@ -194,6 +194,16 @@ class Piece {
   mutable std::atomic<Binding*> idle_ = nullptr;
 };
 
+/// Channels of the weights as they are given and as they are packed, and where both begin, in
+/// bytes.
+struct PackedChannels {
+  dnnl::memory::desc plain;
+  std::int64_t plain_begin;
+  dnnl::memory::desc packed;
+  std::int64_t packed_begin;
+  bool operator==(const PackedChannels&) const = default;
+};
+
 }  // namespace
 
 struct Operation::Impl {
@@ -201,9 +211,7 @@ struct Operation::Impl {
   std::vector<Slot> slots;        // of the arguments
   std::size_t scratch_bytes = 0;  // of one lane
   std::string kernel;
-  // Of operations that pack their weights: how those are given, and how they are packed.
-  std::optional<dnnl::memory::desc> plain_weights;
-  dnnl::memory::desc packed_weights;
+  std::vector<PackedChannels> packed;  // of operations that pack their weights: all of them
 };
 
 Operation::Operation(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -230,28 +238,35 @@ void reorder_weights(const dnnl::memory::desc& from, const void* src, const dnnl
 }  // namespace
 
 std::shared_ptr<const std::byte> Operation::pack(const void* weights) const {
-  if (!impl_->plain_weights) fail(ErrorCode::internal, "operation: has no weights to pack");
-  const auto packed = allocate_buffer(impl_->packed_weights.get_size());
-  reorder_weights(*impl_->plain_weights, weights, impl_->packed_weights, packed.get());
+  if (impl_->packed.empty()) fail(ErrorCode::internal, "operation: has no weights to pack");
+  const PackedChannels& last = impl_->packed.back();
+  const auto packed =
+      allocate_buffer(static_cast<std::size_t>(last.packed_begin) + last.packed.get_size());
+  for (const PackedChannels& part : impl_->packed) {
+    reorder_weights(part.plain, static_cast<const std::byte*>(weights) + part.plain_begin,
+                    part.packed, packed.get() + part.packed_begin);
+  }
   return packed;
 }
 
 bool Operation::can_unpack() const {
-  if (!impl_->plain_weights) return false;
-  const dnnl::reorder::primitive_desc found(cpu_engine(), impl_->packed_weights, cpu_engine(),
-                                            *impl_->plain_weights, {}, /*allow_empty=*/true);
-  return found.get(true) != nullptr;
+  return !impl_->packed.empty() && std::ranges::all_of(impl_->packed, [](const auto& part) {
+    const dnnl::reorder::primitive_desc found(cpu_engine(), part.packed, cpu_engine(), part.plain,
+                                              {}, /*allow_empty=*/true);
+    return found.get(true) != nullptr;
+  });
 }
 
 void Operation::unpack(const std::byte* packed, void* weights) const {
-  if (!impl_->plain_weights) fail(ErrorCode::internal, "operation: has no weights to unpack");
-  reorder_weights(impl_->packed_weights, packed, *impl_->plain_weights, weights);
+  if (impl_->packed.empty()) fail(ErrorCode::internal, "operation: has no weights to unpack");
+  for (const PackedChannels& part : impl_->packed) {
+    reorder_weights(part.packed, packed + part.packed_begin, part.plain,
+                    static_cast<std::byte*>(weights) + part.plain_begin);
+  }
 }
 
 bool Operation::packs_as(const Operation& other) const {
-  return impl_->plain_weights && other.impl_->plain_weights &&
-         *impl_->plain_weights == *other.impl_->plain_weights &&
-         impl_->packed_weights == other.impl_->packed_weights;
+  return !impl_->packed.empty() && impl_->packed == other.impl_->packed;
 }
 
 void Operation::run(std::span<const Argument> arguments) const {
@@ -433,6 +448,17 @@ bool needs_blocks(const Desc&) {
 }
 bool needs_blocks(const ConvDesc& desc) { return desc.winograd; }
 
+/// Where the channels of a slice begin in the weights as they are given, in bytes.
+template <class Desc>
+std::int64_t begin_of_channels(const Slice<Desc>&) {
+  return 0;
+}
+std::int64_t begin_of_channels(const Slice<ConvDesc>& slice) {
+  const TensorDesc& weights = slice.desc.weights;
+  return slice.channels.begin * weights.strides[slice.channels.axis] *
+         static_cast<std::int64_t>(size_of(weights.dtype));
+}
+
 template <class Desc>
 std::vector<Slice<Desc>> divide_otherwise(const Desc&, int) {
   return {};
@@ -495,7 +521,6 @@ class Preparation {
       const Created whole = create(desc_, attributes_of(desc_), any);
       if (!whole) return nullptr;
       impl_->kernel = whole->impl_info_str();
-      impl_->plain_weights = plain_weights_;
       start_over(*whole);
       const int slices = slices_for(desc_);
       if (!add_all(divide(desc_, slices), *whole) &&
@@ -527,7 +552,8 @@ class Preparation {
     impl_->pieces.clear();
     impl_->scratch_bytes = 0;
     parts_.clear();
-    if (plain_weights_) impl_->packed_weights = whole.query_md(dnnl::query::weights_md);
+    if (plain_weights_)
+      impl_->packed = {{*plain_weights_, 0, whole.query_md(dnnl::query::weights_md), 0}};
   }
 
   /// Whether oneDNN runs all slices by the kernel of the whole, on the weights packed for that.
@@ -538,8 +564,9 @@ class Preparation {
       const Desc& first = slices.front().desc;
       const Created created = create(first, attributes_of(first), in_any_layout(*plain_weights_));
       if (!created) return false;
-      impl_->packed_weights = created->query_md(dnnl::query::weights_md);
+      impl_->packed.front().packed = created->query_md(dnnl::query::weights_md);
     }
+    if (needs_blocks(desc_) && slices.front().channels.end > 0) impl_->packed.clear();
     for (Slice<Desc>& slice : slices) {
       const PartPtr part = part_for(slice);
       if (!part) return false;
@@ -560,13 +587,27 @@ class Preparation {
       known = parts_.emplace(parts_.end(), slice.desc, std::move(made));
     }
     if (has_some) {
-      const auto& [axis, first, end] = slice.channels;
-      const auto begin =
-          version::begin_of_part(impl_->packed_weights, axis, first, end, known->second->weights);
+      const auto begin = begin_of_weights(slice, *known->second);
       if (!begin) return nullptr;
       slice.offsets[static_cast<std::size_t>(Slot::weights)] = *begin;
     }
     return known->second;
+  }
+
+  /// Where those of some channels begin among the packed ones. The layouts of Winograd's kernels
+  /// are not made of such parts, so that each slice has its own.
+  std::optional<std::int64_t> begin_of_weights(const Slice<Desc>& slice, const Part& part) {
+    const auto& [axis, first, end] = slice.channels;
+    std::vector<PackedChannels>& packed = impl_->packed;
+    if (!needs_blocks(desc_))
+      return version::begin_of_part(packed.front().packed, axis, first, end, part.weights);
+    std::int64_t begin = 0;
+    if (!packed.empty()) {
+      const std::size_t size = packed.back().packed.get_size();
+      begin = packed.back().packed_begin + static_cast<std::int64_t>((size + 63) / 64 * 64);
+    }
+    packed.push_back({*weights_to_pack(slice.desc), begin_of_channels(slice), part.weights, begin});
+    return begin;
   }
 
   /// A part that computes `desc`, of arguments as `given` describes them, if by the kernel of the
@@ -574,10 +615,13 @@ class Preparation {
   PartPtr try_part(const Desc& desc, const Desc& given, bool has_some_weights) {
     Weights weights;
     if (plain_weights_) {
-      weights = has_some_weights ? in_any_layout(*weights_to_pack(desc)) : impl_->packed_weights;
+      weights =
+          has_some_weights ? in_any_layout(*weights_to_pack(desc)) : impl_->packed.front().packed;
     }
     const Created created = create(desc, attributes_of(desc), weights);
-    if (!created || created->impl_info_str() != impl_->kernel) return nullptr;
+    if (!created) return nullptr;
+    const bool packs_apart = needs_blocks(desc) && has_some_weights;
+    if (!packs_apart && created->impl_info_str() != impl_->kernel) return nullptr;
     return make_part(*created, desc, given);
   }
 

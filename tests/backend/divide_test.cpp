@@ -190,6 +190,7 @@ TEST_CASE("slices of Winograd's convolutions make the whole") {
   check_convolution({1, 64, 56, 56}, {64, 3}, false, true);
   check_convolution({1, 128, 27, 27}, {64, 3}, false, true);
   check_convolution({2, 64, 28, 28}, {64, 3}, false, true);
+  check_convolution({1, 256, 14, 14}, {256, 3}, false, true);
 }
 
 TEST_CASE("slices of pooling make the whole") {
