@@ -59,19 +59,19 @@ const std::vector<std::string> kTexts{
     "{\"\xc3\xa9\":\"\xf0\x9f\x98\x80\xe2\x82\xac\", \"\":[\"\",\"\\/\\b\\f\\r\\t\"]}",
 };
 
-constexpr std::size_t kBody = usually(8 << 20, 1 << 20);
+constexpr std::size_t kTextSize = usually(8 << 20, 1 << 20);
 
 /// 8 MB of a pattern within an object.
 std::string many(const std::string& before, const std::string& pattern, const std::string& after) {
   std::string text = before;
-  while (text.size() < kBody - 100) text += pattern;
+  while (text.size() < kTextSize - 100) text += pattern;
   return text + after;
 }
 
 /// Bodies whose values, built one by one, take many times their bytes.
 std::vector<std::string> hostile_bodies() {
   std::string members = R"({"user":{)";
-  for (int i = 0; members.size() < kBody - 100; ++i) members += fmt::format("\"{}\":0,", i);
+  for (int i = 0; members.size() < kTextSize - 100; ++i) members += fmt::format("\"{}\":0,", i);
   return {
       many(R"({"user":[)", "{},", "{}]}"),
       many(R"({"user":[)", "[],", "[]]}"),
