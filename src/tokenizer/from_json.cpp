@@ -15,7 +15,6 @@ namespace {
 
 using io::Json;
 using io::JsonObject;
-using tokenizer::kNoToken;
 using tokenizer::TokenKind;
 using tokenizer::Vocabulary;
 
