@@ -1,3 +1,5 @@
+#include <array>
+
 #include "backend/prepared.h"
 #include "core/parallel.h"
 #include "ops/packed_conv.h"
@@ -165,6 +167,20 @@ TEST_CASE("a packed convolution adds what lies where its result goes") {
     }
   }
   check_runs("a convolution that adds", runs, {"depthwise", "taps", "winograd"});
+}
+
+TEST_CASE("one channel's rows may become one place each, whatever the stride") {
+  for (const auto& [width, filter, stride] :
+       {std::array<std::int64_t, 3>{4, 3, 2}, {5, 3, 3}, {5, 5, 2}}) {
+    CAPTURE(width);
+    const Tensor x = hashed_tensor(1, {2, 1, 3, 4, width}, DType::f32);
+    const Tensor weight = hashed_tensor(2, {4, 1, 2, 1, filter}, DType::f32);
+    const ops::ConvOptions options{.strides = {2, 1, stride}};
+    const Tensor plain = ops::conv(x.cast(DType::f64), weight.cast(DType::f64), {}, options);
+    const std::string wrong =
+        difference(ops::conv(x, weight, {}, options), plain.cast(DType::f32), 2 * filter);
+    CHECK_MESSAGE(wrong.empty(), wrong);
+  }
 }
 
 TEST_CASE("a filter of one place may leave places out") {
