@@ -59,6 +59,11 @@ Model Model::load(const std::string& path, const LoadOptions& options) {
     fail(ErrorCode::unsupported, "load: \"{}\": architecture \"{}\" is not supported; known: {}",
          path, source.architecture(), models::known_architectures());
   }
+  if (architecture->load == nullptr) {
+    fail(ErrorCode::unsupported,
+         "load: \"{}\": architecture \"{}\" is an encoder, which generates nothing", path,
+         source.architecture());
+  }
   auto impl = std::make_shared<Impl>();
   impl->info = describe(source);
   impl->decoder = architecture->load(source, options.accuracy);

@@ -12,6 +12,13 @@ void Batch::add(KvSequence& sequence, std::span<const std::int32_t> ids) {
   parts.push_back({&sequence, static_cast<std::int64_t>(ids.size())});
 }
 
+void Batch::add_text(std::span<const std::int32_t> ids) {
+  const auto begin = static_cast<std::int64_t>(tokens.size());
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
+  parts.push_back({nullptr, static_cast<std::int64_t>(ids.size())});
+  for (std::int64_t i = begin; i < std::ssize(tokens); ++i) wanted.push_back(i);
+}
+
 void Batch::checkpoint() const {
   const bool all = std::ranges::all_of(cancelled, [](const auto* flag) { return flag->load(); });
   if (all && !cancelled.empty()) fail(ErrorCode::cancelled, "generate: it was cancelled");
@@ -29,7 +36,7 @@ std::vector<std::int64_t> Batch::positions() const {
 
 std::vector<std::int64_t> positions_of(const Batch::Part& part) {
   std::vector<std::int64_t> places(static_cast<std::size_t>(part.count));
-  std::iota(places.begin(), places.end(), part.sequence->length());
+  std::iota(places.begin(), places.end(), part.sequence == nullptr ? 0 : part.sequence->length());
   return places;
 }
 

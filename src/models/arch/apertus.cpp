@@ -48,7 +48,7 @@ std::unique_ptr<const Decoder> load_apertus(const ModelSource& source, Accuracy 
   const Settings settings(source, kApertusDefaults);
   settings.expect_type("apertus");
   const Tensors tensors(source, accuracy, {{.name = "ffn_act", .hugging_face = "mlp.act_fn"}});
-  TransformerSettings network(settings, tensors, NormKind::rms, {.base = 12e6});
+  TransformerSettings network(settings, tensors, NormKind::rms, RopeFamily{.base = 12e6});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.attention.qk_norm = QkNorm::head;
   network.attention.qk_norm_settings = network.norm;

@@ -10,9 +10,9 @@ std::unique_ptr<const Decoder> load_arcee(const ModelSource& source, Accuracy ac
   const Settings settings(source, R"({"rms_norm_eps": 1e-5, "hidden_act": "relu2"})");
   settings.expect_type("arcee");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(
-      settings, tensors, NormKind::rms,
-      {.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves});
+  TransformerSettings network(settings, tensors, NormKind::rms,
+                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
+                                                                     : ops::RotaryPairs::halves});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   network.ffn.gated = false;

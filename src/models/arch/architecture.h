@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "models/encoder.h"
 #include "models/source/model_source.h"
 #include "quern/weights.h"
 
@@ -19,6 +20,9 @@ struct Architecture {
   /// Throws: `corrupt_file`; `unsupported` for a setting or a tensor that would change the result
   /// and that the family's file has nothing for.
   std::unique_ptr<const Decoder> (*load)(const ModelSource& source, Accuracy accuracy);
+  /// The same of a family of encoders; `load` is null then.
+  std::unique_ptr<const Encoder> (*load_encoder)(const ModelSource& source,
+                                                 Accuracy accuracy) = nullptr;
 };
 
 std::span<const Architecture> architectures();

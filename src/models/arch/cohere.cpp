@@ -18,7 +18,7 @@ constexpr Setting kQkNorms{"", {"use_qk_norm"}};
 
 TransformerSettings cohere_network(const Settings& settings, const Tensors& tensors) {
   TransformerSettings network(settings, tensors, NormKind::layer,
-                              {.pairs = ops::RotaryPairs::interleaved});
+                              RopeFamily{.pairs = ops::RotaryPairs::interleaved});
   network.is_parallel = network.shares_norm = true;
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.logit_scale = static_cast<float>(settings.number_or(kLogitScale, 1));

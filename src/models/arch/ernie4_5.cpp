@@ -15,7 +15,7 @@ std::unique_ptr<const Decoder> load_ernie(const ModelSource& source, Accuracy ac
   settings.expect_type("ernie4_5");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              {.pairs = ops::RotaryPairs::interleaved, .base = 500000});
+                              RopeFamily{.pairs = ops::RotaryPairs::interleaved, .base = 500000});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::use_bias);
   network.ffn.bias = network.attention.bias;
   return std::make_unique<Transformer>(network, tensors);

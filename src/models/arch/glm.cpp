@@ -16,7 +16,7 @@ std::unique_ptr<const Decoder> load_glm_with(const ModelSource& source, Accuracy
   settings.expect_type(type);
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              {.pairs = ops::RotaryPairs::interleaved, .share = 0.5});
+                              RopeFamily{.pairs = ops::RotaryPairs::interleaved, .share = 0.5});
   network.places = places;
   network.attention.bias = settings.bias(setting::attention_bias, true);
   network.attention.output_bias = settings.bias(false);

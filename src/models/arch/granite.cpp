@@ -14,9 +14,9 @@ std::unique_ptr<const Decoder> load_granite(const ModelSource& source, Accuracy 
   const Settings settings(source, kGraniteDefaults);
   settings.expect_type("granite");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(
-      settings, tensors, NormKind::rms,
-      {.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves});
+  TransformerSettings network(settings, tensors, NormKind::rms,
+                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
+                                                                     : ops::RotaryPairs::halves});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   network.embedding_scale = static_cast<float>(settings.number_or(setting::embedding_scale, 1));

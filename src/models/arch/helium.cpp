@@ -14,7 +14,7 @@ std::unique_ptr<const Decoder> load_helium(const ModelSource& source, Accuracy a
   settings.expect_type("helium");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              {.pairs = ops::RotaryPairs::interleaved, .base = 100000});
+                              RopeFamily{.pairs = ops::RotaryPairs::interleaved, .base = 100000});
   network.attention.bias = settings.bias(setting::attention_bias);
   network.attention.output_bias = settings.bias(false);
   network.ffn.bias = settings.bias(setting::mlp_bias);

@@ -11,7 +11,7 @@ std::unique_ptr<const Decoder> load_hunyuan(const ModelSource& source, Accuracy 
   const Settings settings(source, R"({"rms_norm_eps": 1e-5})");
   settings.expect_type("hunyuan_v1_dense");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(settings, tensors, NormKind::rms, {.has_alpha = true});
+  TransformerSettings network(settings, tensors, NormKind::rms, RopeFamily{.has_alpha = true});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.attention.qk_norm = QkNorm::head;
   network.attention.qk_norm_settings = network.norm;

@@ -25,9 +25,9 @@ std::unique_ptr<const Decoder> load_llama(const ModelSource& source, Accuracy ac
   settings.expect_type(is_mistral ? "mistral" : "llama");
   const Tensors tensors(source, accuracy);
   // GGUF has queries and keys in another order, so that pairs lie side by side.
-  TransformerSettings network(
-      settings, tensors, NormKind::rms,
-      {.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves});
+  TransformerSettings network(settings, tensors, NormKind::rms,
+                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
+                                                                     : ops::RotaryPairs::halves});
   network.attention.bias =
       settings.bias(!is_mistral && settings.flag_or(setting::attention_bias, false));
   network.attention.output_bias = network.attention.bias;

@@ -19,9 +19,9 @@ std::unique_ptr<const Decoder> load_ministral3(const ModelSource& source, Accura
   const Settings settings(source, kMinistralDefaults);
   settings.expect_type("ministral3");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(
-      settings, tensors, NormKind::rms,
-      {.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves});
+  TransformerSettings network(settings, tensors, NormKind::rms,
+                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
+                                                                     : ops::RotaryPairs::halves});
   if (settings.is_gguf()) {
     network.attention.position_scale = static_cast<float>(settings.number_or(kGrowth, 0));
     network.attention.of_positions = settings.size_or(kOriginal, network.context_length);

@@ -14,7 +14,7 @@ std::unique_ptr<const Decoder> load_nemotron(const ModelSource& source, Accuracy
   const Settings settings(source, kNemotronDefaults);
   settings.expect_type("nemotron");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(settings, tensors, NormKind::layer, {.share = 0.5});
+  TransformerSettings network(settings, tensors, NormKind::layer, RopeFamily{.share = 0.5});
   network.norm.bias = std::nullopt;
   network.norm.offset = settings.is_gguf() ? 0.f : 1.f;
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);

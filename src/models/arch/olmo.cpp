@@ -12,9 +12,9 @@ std::unique_ptr<const Decoder> load_olmo(const ModelSource& source, Accuracy acc
   const Settings settings(source, R"({"layer_norm_eps": 1e-5})");
   settings.expect_type("olmo");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(
-      settings, tensors, NormKind::layer,
-      {.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves});
+  TransformerSettings network(settings, tensors, NormKind::layer,
+                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
+                                                                     : ops::RotaryPairs::halves});
   network.norm.has_weight = false;
   if (!settings.is_gguf()) network.norm.epsilon = 1e-5f;
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);

@@ -15,7 +15,7 @@ std::unique_ptr<const Decoder> load_phi2(const ModelSource& source, Accuracy acc
   const Settings settings(source, kPhiDefaults);
   settings.expect_type("phi");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(settings, tensors, NormKind::layer, {.share = 0.5});
+  TransformerSettings network(settings, tensors, NormKind::layer, RopeFamily{.share = 0.5});
   network.norm.bias = true;
   network.is_parallel = network.shares_norm = true;
   network.attention.bias = network.attention.output_bias = true;

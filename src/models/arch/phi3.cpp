@@ -14,7 +14,7 @@ std::unique_ptr<const Decoder> load_phi3(const ModelSource& source, Accuracy acc
   const Settings settings(source, kPhi3Defaults);
   settings.expect_type("phi3");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(settings, tensors, NormKind::rms, {.share = 1.0});
+  TransformerSettings network(settings, tensors, NormKind::rms, RopeFamily{.share = 1.0});
   network.attention.bias = network.attention.output_bias = settings.bias(false);
   network.ffn.bias = settings.bias(false);
   network.windows.assign(static_cast<std::size_t>(network.layers),

@@ -16,10 +16,10 @@ std::unique_ptr<const Decoder> load_smollm3(const ModelSource& source, Accuracy 
   const Settings settings(source, kSmolDefaults);
   settings.expect_type("smollm3");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(
-      settings, tensors, NormKind::rms,
-      {.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves,
-       .base = 2e6});
+  TransformerSettings network(settings, tensors, NormKind::rms,
+                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
+                                                                     : ops::RotaryPairs::halves,
+                                         .base = 2e6});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   const std::vector<std::int64_t> by_interval =

@@ -16,7 +16,7 @@ std::unique_ptr<const Decoder> load_stablelm(const ModelSource& source, Accuracy
   const Settings settings(source, kStableLmDefaults);
   settings.expect_type("stablelm");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network(settings, tensors, NormKind::layer, {.share = 0.25});
+  TransformerSettings network(settings, tensors, NormKind::layer, RopeFamily{.share = 0.25});
   network.norm.bias = std::nullopt;
   network.attention.bias = settings.bias(kQkvBias);
   network.attention.output_bias = settings.bias(false);

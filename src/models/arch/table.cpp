@@ -6,24 +6,33 @@ namespace quern::models {
 
 Architecture apertus();
 Architecture arcee();
+Architecture bitnet();
 Architecture cohere();
 Architecture cohere2();
 Architecture ernie4_5();
+Architecture eurobert();
 Architecture exaone4();
+Architecture falcon();
 Architecture gemma();
 Architecture gemma2();
 Architecture gemma3();
 Architecture glm();
 Architecture glm4();
+Architecture gpt2();
+Architecture gpt_bigcode();
+Architecture gpt_neox();
+Architecture gptj();
 Architecture granite();
 Architecture helium();
 Architecture hunyuan();
 Architecture jais2();
 Architecture llama();
 Architecture ministral3();
+Architecture nanochat();
 Architecture nemotron();
 Architecture olmo();
 Architecture olmo2();
+Architecture opt_model();
 Architecture phi2();
 Architecture phi3();
 Architecture qwen2();
@@ -36,12 +45,12 @@ Architecture vaultgemma();
 
 std::span<const Architecture> architectures() {
   static const Architecture table[] = {
-      apertus(),  arcee(),   cohere(),   cohere2(),    ernie4_5(),   exaone4(),
-      gemma(),    gemma2(),  gemma3(),   glm(),        glm4(),       granite(),
-      helium(),   hunyuan(), jais2(),    llama(),      ministral3(), nemotron(),
-      olmo(),     olmo2(),   phi2(),     phi3(),       qwen2(),      qwen3(),
-      seed_oss(), smollm3(), stablelm(), starcoder2(), vaultgemma(),
-  };
+      apertus(),   arcee(),       bitnet(),     cohere(),   cohere2(),  ernie4_5(), eurobert(),
+      exaone4(),   falcon(),      gemma(),      gemma2(),   gemma3(),   glm(),      glm4(),
+      gpt2(),      gpt_bigcode(), gpt_neox(),   gptj(),     granite(),  helium(),   hunyuan(),
+      jais2(),     llama(),       ministral3(), nanochat(), nemotron(), olmo(),     olmo2(),
+      opt_model(), phi2(),        phi3(),       qwen2(),    qwen3(),    seed_oss(), smollm3(),
+      stablelm(),  starcoder2(),  vaultgemma()};
   return table;
 }
 

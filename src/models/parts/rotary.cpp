@@ -132,7 +132,8 @@ std::int64_t Rotary::kind(std::int64_t length) const {
 ops::RotaryTable Rotary::at(const Batch& batch) const {
   ops::RotaryTable table(static_cast<std::int64_t>(usual_.size()));
   for (const Batch::Part& part : batch.parts) {
-    const std::int64_t length = part.sequence->planned_length(part.count);
+    const std::int64_t length =
+        part.sequence == nullptr ? part.count : part.sequence->planned_length(part.count);
     const std::vector<std::int64_t> positions = positions_of(part);
     if (kind(length) == 0) {
       table.append(positions, usual_, attention_factor_);

@@ -23,6 +23,14 @@ std::vector<Linear> load_qkv(const Tensors& tensors, const SelfAttentionSettings
     const RowRange ranges[] = {{0, q}, {q, kv}, {q + kv, kv}};
     return load_rows(tensors, "attn_qkv", in, q + 2 * kv, ranges, settings.bias);
   }
+  if (settings.order == QkvOrder::quarters) {
+    if (settings.heads % 4 != 0 || kv != q) {
+      fail(ErrorCode::corrupt_file, "model: {} heads are not a multiple of 4", settings.heads);
+    }
+    const RowRange ranges[] = {
+        {0, q / 4, 3 * q / 4}, {q / 2, q / 4, 3 * q / 4}, {q / 4, q / 4, 3 * q / 4}};
+    return load_rows(tensors, "attn_qkv", in, 3 * q, ranges, settings.bias);
+  }
   const std::int64_t group = q / settings.kv_heads;
   const std::int64_t dim = settings.head_dim;
   const std::int64_t period = group + 2 * dim;
@@ -69,6 +77,11 @@ const SelfAttentionSettings& checked(const SelfAttentionSettings& settings) {
     fail(ErrorCode::corrupt_file, "model: queries are scaled each {} positions",
          settings.of_positions);
   return settings;
+}
+
+float scale_of(const SelfAttentionSettings& settings) {
+  return settings.scale != 0.f ? settings.scale
+                               : 1.f / std::sqrt(static_cast<float>(settings.head_dim));
 }
 
 }  // namespace
@@ -145,6 +158,7 @@ void SelfAttention::scale_by_position(Tensor& q, const Batch& batch) const {
 /// then.
 Tensor SelfAttention::attend(const Batch& batch, const Tensor& q, const Tensor& k,
                              const Tensor& v) const {
+  if (batch.parts.front().sequence == nullptr) return attend_texts(batch, q, k, v);
   Tensor attended = Tensor::empty(q.shape());
   const float* queries = q.data<float>().data();
   const float* keys = k.data<float>().data();
@@ -165,9 +179,7 @@ Tensor SelfAttention::attend(const Batch& batch, const Tensor& q, const Tensor& 
     dst += part.count * q.dim(1);
   }
   const KeysAndValues& kept = batch.parts.front().sequence->pool().layer(layer_);
-  const float scale = settings_.scale != 0.f
-                          ? settings_.scale
-                          : 1.f / std::sqrt(static_cast<float>(settings_.head_dim));
+  const float scale = scale_of(settings_);
   ops::paged_attention({.heads = settings_.heads,
                         .kv_heads = kept.kv_heads,
                         .head_dim = kept.head_dim,
@@ -175,6 +187,30 @@ Tensor SelfAttention::attend(const Batch& batch, const Tensor& q, const Tensor& 
                        parts,
                        {.window = settings_.window, .scale = scale, .softcap = settings_.softcap});
   return attended;
+}
+
+/// Each text by itself.
+Tensor SelfAttention::attend_texts(const Batch& batch, const Tensor& q, const Tensor& k,
+                                   const Tensor& v) const {
+  require(settings_.is_causal || settings_.window == 0, "attention: a window that is not causal");
+  std::vector<Tensor> attended;
+  std::int64_t begin = 0;
+  for (const Batch::Part& part : batch.parts) {
+    const auto heads_of = [&](const Tensor& x) {
+      return x.slice(0, begin, begin + part.count)
+          .reshape({1, part.count, x.dim(1) / settings_.head_dim, settings_.head_dim})
+          .transpose(1, 2);
+    };
+    const Tensor heads = ops::masked_attention(heads_of(q), heads_of(k), heads_of(v),
+                                               {.causal = settings_.is_causal,
+                                                .window = settings_.window,
+                                                .scale = scale_of(settings_),
+                                                .softcap = settings_.softcap})
+                             .output;
+    attended.push_back(heads.transpose(1, 2).reshape({part.count, q.dim(1)}));
+    begin += part.count;
+  }
+  return ops::concat(attended, 0);
 }
 
 }  // namespace quern::models

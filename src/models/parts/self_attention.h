@@ -23,6 +23,7 @@ enum class QkNorm {
 enum class QkvOrder {
   parts,     ///< all queries, then all keys, then all values
   by_group,  ///< for each key head: the queries that share it, its keys, its values
+  quarters,  ///< for each quarter of the heads: its queries, its values, its keys
 };
 
 struct SelfAttentionSettings {
@@ -38,6 +39,7 @@ struct SelfAttentionSettings {
   bool norms_rotated = false;             ///< whether that follows the rotation
   std::optional<std::size_t> rotary = 0;  ///< which of the decoder's; none: no positions
   ops::RotaryPairs pairs = ops::RotaryPairs::halves;
+  bool is_causal = true;     ///< whether a token sees none after it; only of texts can it not be
   float scale = 0;           ///< of scores; 0: 1 / sqrt(head_dim)
   float softcap = 0;         ///< scores become softcap * tanh(score / softcap); 0: unchanged
   std::int64_t window = 0;   ///< a token sees the last `window` tokens; 0: all
@@ -47,9 +49,9 @@ struct SelfAttentionSettings {
   std::optional<NormSettings> before_output;  ///< "attn_sub_norm", of what the last product reads
 };
 
-/// Causal grouped-query attention over what a sequence holds in one of its layers. Tensors
-/// "attn_q", "attn_k", "attn_v" (or "attn_qkv"), "attn_output", all Linear, and the norms of its
-/// settings.
+/// Grouped-query attention, causal over what a sequence holds in one of its layers, or within a
+/// text that is not kept. Tensors "attn_q", "attn_k", "attn_v" (or "attn_qkv"), "attn_output", all
+/// Linear, and the norms of its settings.
 class SelfAttention final : public Sublayer {
  public:
   /// `layer`: of the cache. Throws: as Tensors::get; `corrupt_file` for sizes that do not fit each
@@ -66,6 +68,7 @@ class SelfAttention final : public Sublayer {
   void rotate(Tensor& q, Tensor& k, const Step& step) const;
   void scale_by_position(Tensor& q, const Batch& batch) const;
   Tensor attend(const Batch& batch, const Tensor& q, const Tensor& k, const Tensor& v) const;
+  Tensor attend_texts(const Batch& batch, const Tensor& q, const Tensor& k, const Tensor& v) const;
 
   std::int64_t layer_;
   SelfAttentionSettings settings_;

@@ -44,6 +44,11 @@ std::vector<Block> load_blocks(const TransformerSettings& settings, const Tensor
   return blocks;
 }
 
+TransformerSettings seeing_all(TransformerSettings settings) {
+  settings.attention.is_causal = false;
+  return settings;
+}
+
 DecoderInfo info_of(const TransformerSettings& settings, Accuracy accuracy) {
   DecoderInfo info{.vocab_size = settings.vocab_size,
                    .hidden_size = settings.hidden_size,
@@ -62,7 +67,7 @@ Tensor scaled(const Tensor& x, float scale) {
 }  // namespace
 
 TransformerSettings::TransformerSettings(const Settings& settings, const Tensors& tensors,
-                                         NormKind kind, RopeFamily rope_family) {
+                                         NormKind kind, std::optional<RopeFamily> rope_family) {
   if (const std::int64_t experts = settings.size_or(setting::experts, 0); experts > 1) {
     fail(ErrorCode::unsupported, "model: a mixture of experts ({}), which is not supported here",
          experts);
@@ -82,7 +87,8 @@ TransformerSettings::TransformerSettings(const Settings& settings, const Tensors
                            : attention.heads;
   const std::int64_t usual = attention.heads > 0 ? hidden_size / attention.heads : 0;
   attention.head_dim = settings.size_or(setting::head_dim, usual);
-  ffn.size = settings.size_of_all(setting::ffn_size, layers);
+  ffn.size = settings.has(setting::ffn_size) ? settings.size_of_all(setting::ffn_size, layers)
+                                             : 4 * hidden_size;
   check_size("vocab_size", vocab_size);
   check_size("hidden_size", hidden_size);
   check_size("heads", attention.heads);
@@ -103,10 +109,13 @@ TransformerSettings::TransformerSettings(const Settings& settings, const Tensors
   norm.kind = kind;
   norm.epsilon = static_cast<float>(
       settings.number(kind == NormKind::rms ? setting::rms_epsilon : setting::layer_epsilon));
-  rope_family.head_dim = attention.head_dim;
-  rope_family.context_length = context_length;
-  attention.pairs = rope_family.pairs;
-  ropes = {read_rope(settings, tensors, rope_family)};
+  attention.rotary.reset();
+  if (!rope_family) return;
+  rope_family->head_dim = attention.head_dim;
+  rope_family->context_length = context_length;
+  attention.rotary = 0;
+  attention.pairs = rope_family->pairs;
+  ropes = {read_rope(settings, tensors, *rope_family)};
 }
 
 SelfAttentionSettings TransformerSettings::attention_of(std::int64_t layer) const {
@@ -134,32 +143,61 @@ Block TransformerSettings::block(const Tensors& tensors, std::int64_t layer) con
   return block;
 }
 
+Trunk::Trunk(const TransformerSettings& settings, const Tensors& tensors, std::vector<Block> blocks)
+    : embedding_scale_(settings.embedding_scale),
+      embedding_(load_embedding(settings, tensors)),
+      rotary_(settings.ropes.begin(), settings.ropes.end()),
+      blocks_(std::move(blocks)),
+      norm_(tensors, "output_norm", settings.hidden_size, settings.norm) {
+  if (settings.position_rows_before) {
+    position_rows_before_ = *settings.position_rows_before;
+    positions_.emplace(settings.context_length + position_rows_before_, settings.hidden_size);
+    positions_->load(tensors.view("position_embd"));
+  }
+  if (settings.embedding_norm)
+    embedding_norm_.emplace(tensors, "token_embd_norm", settings.hidden_size,
+                            *settings.embedding_norm);
+}
+
+Tensor Trunk::embed(const Batch& batch) const {
+  const Shape count{static_cast<std::int64_t>(batch.tokens.size())};
+  Tensor x = embedding_(Tensor::borrow(std::span(batch.tokens), count)).cast(DType::f32);
+  x = scaled(x, embedding_scale_);
+  if (positions_) {
+    std::vector<std::int64_t> rows = batch.positions();
+    for (std::int64_t& row : rows) row += position_rows_before_;
+    x = ops::add(x, (*positions_)(Tensor::borrow(std::span(rows), count)).cast(DType::f32));
+  }
+  return embedding_norm_ ? (*embedding_norm_)(x) : x;
+}
+
+Tensor Trunk::hidden(const Batch& batch) const {
+  Step step{.batch = batch, .rotary = {}};
+  for (const Rotary& rotary : rotary_) step.rotary.push_back(rotary.at(batch));
+  Tensor x = embed(batch);
+  for (const Block& block : blocks_) x = block.run(x, step);
+  const auto wanted = static_cast<std::int64_t>(batch.wanted.size());
+  return norm_(ops::gather(x, Tensor::borrow(std::span(batch.wanted), {wanted})));
+}
+
+std::int64_t Trunk::kind_of_length(std::int64_t planned) const {
+  for (const Rotary& rotary : rotary_) {
+    if (const std::int64_t kind = rotary.kind(planned); kind != 0) return kind;
+  }
+  return 0;
+}
+
 Transformer::Transformer(const TransformerSettings& settings, const Tensors& tensors)
     : Transformer(settings, tensors, load_blocks(settings, tensors)) {}
 
 Transformer::Transformer(const TransformerSettings& settings, const Tensors& tensors,
                          std::vector<Block> blocks)
     : Decoder(info_of(settings, tensors.accuracy())),
-      embedding_scale_(settings.embedding_scale),
       logit_scale_(settings.logit_scale),
       logit_softcap_(settings.logit_softcap),
-      embedding_(load_embedding(settings, tensors)),
-      rotary_(settings.ropes.begin(), settings.ropes.end()),
-      blocks_(std::move(blocks)),
-      norm_(tensors, "output_norm", settings.hidden_size, settings.norm),
+      trunk_(settings, tensors, std::move(blocks)),
       output_(load_output(settings, tensors)) {
   tensors.refuse_unread();
-}
-
-Tensor Transformer::hidden(const Batch& batch) const {
-  Step step{.batch = batch, .rotary = {}};
-  for (const Rotary& rotary : rotary_) step.rotary.push_back(rotary.at(batch));
-  const auto count = static_cast<std::int64_t>(batch.tokens.size());
-  Tensor x = embedding_(Tensor::borrow(std::span(batch.tokens), {count})).cast(DType::f32);
-  x = scaled(x, embedding_scale_);
-  for (const Block& block : blocks_) x = block.run(x, step);
-  const auto wanted = static_cast<std::int64_t>(batch.wanted.size());
-  return norm_(ops::gather(x, Tensor::borrow(std::span(batch.wanted), {wanted})));
 }
 
 Tensor Transformer::logits(const Tensor& hidden) const {
@@ -168,11 +206,12 @@ Tensor Transformer::logits(const Tensor& hidden) const {
   return scaled(ops::tanh(scaled(logits, 1.f / logit_softcap_)), logit_softcap_);
 }
 
-std::int64_t Transformer::kind_of_length(std::int64_t planned) const {
-  for (const Rotary& rotary : rotary_) {
-    if (const std::int64_t kind = rotary.kind(planned); kind != 0) return kind;
-  }
-  return 0;
+TransformerEncoder::TransformerEncoder(const TransformerSettings& settings, const Tensors& tensors)
+    : Encoder({.vocab_size = settings.vocab_size,
+               .hidden_size = settings.hidden_size,
+               .context_length = settings.context_length}),
+      trunk_(settings, tensors, load_blocks(seeing_all(settings), tensors)) {
+  tensors.refuse_unread();
 }
 
 std::optional<std::vector<std::int64_t>> windows_by_type(const Settings& settings,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "models/encoder.h"
 #include "models/parts/block.h"
 #include "models/parts/feed_forward.h"
 #include "models/parts/rotary.h"
@@ -23,8 +24,9 @@ enum class NormPlaces { before, after, both };
 struct TransformerSettings {
   /// Reads the sizes, the activation, the norms' epsilon and the rotary positions that every family
   /// has. Throws: `corrupt_file` for sizes that are not positive, absurd, or do not fit each other.
+  /// Without a rope family it has no rotary positions.
   TransformerSettings(const Settings& settings, const Tensors& tensors, NormKind kind,
-                      RopeFamily rope_family = {});
+                      std::optional<RopeFamily> rope_family = RopeFamily{});
 
   std::int64_t vocab_size = 0;
   std::int64_t hidden_size = 0;
@@ -40,6 +42,10 @@ struct TransformerSettings {
   FeedForwardSettings ffn;
   std::vector<RopeSettings> ropes;
   float embedding_scale = 1.f;
+  /// "position_embd" [context_length + this, hidden_size], whose row at a token's position and so
+  /// many rows beyond is added to its embedding; none: there is no such tensor.
+  std::optional<std::int64_t> position_rows_before;
+  std::optional<NormSettings> embedding_norm;  ///< "token_embd_norm", of all that
   float residual_scale = 1.f;
   float logit_scale = 1.f;
   float logit_softcap = 0.f;  ///< logits become softcap * tanh(logit / softcap); 0: unchanged
@@ -52,7 +58,30 @@ struct TransformerSettings {
   Block block(const Tensors& tensors, std::int64_t layer) const;
 };
 
-/// A decoder: embeddings, blocks, a norm ("output_norm"), logits ("output").
+/// Embeddings, blocks, and a norm ("output_norm"). Immutable.
+class Trunk {
+ public:
+  Trunk(const TransformerSettings& settings, const Tensors& tensors, std::vector<Block> blocks);
+
+  /// Hidden states [wanted, hidden_size] of the places that a batch wants.
+  Tensor hidden(const Batch& batch) const;
+  /// As Decoder::kind_of_length.
+  std::int64_t kind_of_length(std::int64_t planned) const;
+
+ private:
+  Tensor embed(const Batch& batch) const;
+
+  float embedding_scale_;
+  Embedding embedding_;
+  std::int64_t position_rows_before_ = 0;
+  std::optional<Embedding> positions_;
+  std::optional<Norm> embedding_norm_;
+  std::vector<Rotary> rotary_;
+  std::vector<Block> blocks_;
+  Norm norm_;
+};
+
+/// A decoder: a trunk, and logits ("output").
 class Transformer final : public Decoder {
  public:
   /// Loads all, and refuses tensors of the file that were not read. Throws: as Tensors.
@@ -61,17 +90,27 @@ class Transformer final : public Decoder {
   Transformer(const TransformerSettings& settings, const Tensors& tensors,
               std::vector<Block> blocks);
 
-  Tensor hidden(const Batch& batch) const override;
+  Tensor hidden(const Batch& batch) const override { return trunk_.hidden(batch); }
   Tensor logits(const Tensor& hidden) const override;
-  std::int64_t kind_of_length(std::int64_t planned) const override;
+  std::int64_t kind_of_length(std::int64_t planned) const override {
+    return trunk_.kind_of_length(planned);
+  }
 
  private:
-  float embedding_scale_, logit_scale_, logit_softcap_;
-  Embedding embedding_;
-  std::vector<Rotary> rotary_;
-  std::vector<Block> blocks_;
-  Norm norm_;
+  float logit_scale_, logit_softcap_;
+  Trunk trunk_;
   Linear output_;
+};
+
+/// An encoder: a trunk whose attention sees all of a text.
+class TransformerEncoder final : public Encoder {
+ public:
+  /// As Transformer, but for "output", which it does not have.
+  TransformerEncoder(const TransformerSettings& settings, const Tensors& tensors);
+  Tensor hidden(const Batch& batch) const override { return trunk_.hidden(batch); }
+
+ private:
+  Trunk trunk_;
 };
 
 /// The windows of layers by "layer_types" of config.json. Throws: `unsupported` for a type that is

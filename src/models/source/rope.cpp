@@ -95,7 +95,8 @@ void read_scaling(const io::JsonObject& json, const io::JsonObject& rope, const 
 
 RopeSettings read_json_rope(const io::JsonObject& json, const RopeFamily& family) {
   const auto rope = rope_object(json, family.layer_type);
-  RopeSettings settings{.base = within_or_beside(json, rope, {"rope_theta"}, family.base)};
+  RopeSettings settings{
+      .base = within_or_beside(json, rope, {"rope_theta", "rotary_emb_base"}, family.base)};
   const double given = within_or_beside(json, rope, {"partial_rotary_factor", "rotary_pct"},
                                         family.share.value_or(1.0));
   const double share = family.share ? given : 1.0;

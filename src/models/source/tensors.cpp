@@ -12,23 +12,23 @@ namespace {
 
 struct Row {
   std::string_view name;
-  std::array<std::string_view, 7> hugging_face;  // the first that is there counts
+  std::array<std::string_view, 9> hugging_face;  // the first that is there counts
 };
 
 /// GGUF's names are the canonical ones.
 constexpr Row kOfModel[] = {
     {"token_embd",
      {"model.embed_tokens", "transformer.wte", "transformer.word_embeddings", "gpt_neox.embed_in",
-      "model.decoder.embed_tokens"}},
+      "model.decoder.embed_tokens", "embed_tokens", "wte"}},
     {"token_embd_norm", {"transformer.word_embeddings_layernorm"}},
-    {"position_embd", {"transformer.wpe", "model.decoder.embed_positions"}},
+    {"position_embd", {"transformer.wpe", "model.decoder.embed_positions", "wpe"}},
     {"output_norm",
      {"model.norm", "transformer.ln_f", "model.final_layernorm", "gpt_neox.final_layer_norm",
-      "transformer.norm_f", "model.decoder.final_layer_norm", "model.layer_norm"}},
+      "transformer.norm_f", "model.decoder.final_layer_norm", "model.layer_norm", "norm", "ln_f"}},
     {"output", {"lm_head", "embed_out"}},
     {"blk",
      {"model.layers", "transformer.h", "gpt_neox.layers", "transformer.blocks",
-      "model.decoder.layers"}},
+      "model.decoder.layers", "layers", "h"}},
 };
 
 constexpr Row kOfLayer[] = {
@@ -50,7 +50,7 @@ constexpr Row kOfLayer[] = {
     {"post_attention_norm", {"post_self_attn_layernorm", "post_attention_layernorm"}},
     {"ffn_norm",
      {"pre_feedforward_layernorm", "post_attention_layernorm", "ln_2", "norm_2",
-      "feedforward_layernorm", "final_layer_norm"}},
+      "feedforward_layernorm", "final_layer_norm", "ln_mlp"}},
     {"ffn_gate", {"mlp.gate_proj"}},
     {"ffn_up",
      {"mlp.up_proj", "mlp.fc1", "mlp.c_fc", "mlp.dense_h_to_4h", "fc1", "ffn.up_proj",
