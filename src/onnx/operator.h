@@ -58,8 +58,8 @@ using RowsRule = bool (*)(const RowRule& rule);
 /// How places of the results come of places of the inputs.
 struct Mapping {
   ShapesFrom shapes = ShapesFrom::anything;
-  DimsRule dims = nullptr;   ///< see shape_rules.h
-  RowsRule rows = nullptr;   ///< see row_rules.h
+  DimsRule dims = nullptr;   ///< see import/rules/shape_rules.h
+  RowsRule rows = nullptr;   ///< see import/rules/row_rules.h
   RowsRule sizes = nullptr;  ///< likewise, where the count of rows is among numbers of an input
   bool elementwise = false;  ///< each element from those at the same place, in any order of axes
 };

@@ -3,8 +3,8 @@
 #include <span>
 #include <string_view>
 
-#include "onnx/import/row_rules.h"
-#include "onnx/import/shape_rules.h"
+#include "onnx/import/rules/row_rules.h"
+#include "onnx/import/rules/shape_rules.h"
 #include "onnx/operator.h"
 #include "onnx/training/gradient_rules.h"
 

@@ -1,4 +1,4 @@
-#include "onnx/import/scores.h"
+#include "onnx/import/ml/scores.h"
 
 #include <algorithm>
 #include <array>

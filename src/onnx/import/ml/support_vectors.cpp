@@ -6,7 +6,7 @@
 
 #include "core/format.h"
 #include "onnx/import/import.h"
-#include "onnx/import/scores.h"
+#include "onnx/import/ml/scores.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {

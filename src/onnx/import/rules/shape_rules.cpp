@@ -1,4 +1,4 @@
-#include "onnx/import/shape_rules.h"
+#include "onnx/import/rules/shape_rules.h"
 
 #include <algorithm>
 

@@ -4,7 +4,7 @@
 
 #include "core/format.h"
 #include "onnx/import/import.h"
-#include "onnx/import/scores.h"
+#include "onnx/import/ml/scores.h"
 #include "ops/tree_ensemble.h"
 #include "quern/ops.h"
 

@@ -1,5 +1,5 @@
+#include "onnx/import/control/scan_outputs.h"
 #include "onnx/import/import.h"
-#include "onnx/import/scan_outputs.h"
 
 namespace quern::onnx {
 namespace {

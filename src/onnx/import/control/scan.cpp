@@ -2,8 +2,8 @@
 #include <limits>
 
 #include "core/format.h"
+#include "onnx/import/control/scan_outputs.h"
 #include "onnx/import/import.h"
-#include "onnx/import/scan_outputs.h"
 #include "quern/ops.h"
 
 namespace quern::onnx {

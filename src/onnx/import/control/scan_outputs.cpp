@@ -1,4 +1,4 @@
-#include "onnx/import/scan_outputs.h"
+#include "onnx/import/control/scan_outputs.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "onnx/import/row_rules.h"
+#include "onnx/import/rules/row_rules.h"
 
 #include <algorithm>
 
