@@ -2,6 +2,7 @@
 
 /// All of the library's API.
 
+#include "quern/chat_template.h"
 #include "quern/dtype.h"
 #include "quern/error.h"
 #include "quern/layers.h"

@@ -61,8 +61,9 @@ class QUERN_API Tokenizer {
   /// Every token that ends a generation: `eos` and, where the vocabulary has them, end-of-turn
   /// ones.
   std::span<const TokenId> stop_tokens() const noexcept;
-  /// The Jinja source of the model's chat template; empty where it has none.
-  std::string_view chat_template() const noexcept;
+  /// The Jinja source of the model's chat template, of those with other names the named one; empty
+  /// where it has none.
+  std::string_view chat_template(std::string_view name = "default") const noexcept;
   /// "byte-level BPE", "SentencePiece BPE": for a person to read.
   std::string_view kind() const noexcept;
 
@@ -72,45 +73,6 @@ class QUERN_API Tokenizer {
 
  private:
   std::shared_ptr<const Impl> impl_;
-};
-
-/// One message of a conversation.
-struct ChatMessage {
-  std::string role;  ///< "system", "user" or "assistant"
-  std::string content;
-};
-
-/// Renders a conversation as the prompt a model was trained on. The family is recognised from the
-/// model's own Jinja template (ChatML, Llama-2, Llama-3, Mistral, Gemma, Phi-3, Zephyr), and so are
-/// its variants, but the Jinja is not run: tools and other roles are not for it. A model without a
-/// template gets a plain "role: content" form, one with a template of no known family none: its
-/// conversations are refused. Immutable and safe to share between threads.
-class QUERN_API ChatTemplate {
- public:
-  /// The plain form.
-  ChatTemplate();
-  /// `source` is the Jinja text; empty gives the plain form.
-  static ChatTemplate recognise(std::string_view source);
-
-  /// The whole conversation; ends where the assistant's answer begins. The form's own words parse
-  /// special tokens and the messages' contents do not: `Tokenizer::encode` takes the pieces as they
-  /// are, and adds the BOS that a template begins with. Where a family has no system turn, the
-  /// system's words open the user's message. Throws: `invalid_argument` for an unknown role, or for
-  /// words of the system with no user's message to open; `unsupported` where the family is unknown.
-  std::vector<TextPiece> render_pieces(std::span<const ChatMessage> messages) const;
-  /// The same as one text, for a person to read.
-  std::string render(std::span<const ChatMessage> messages) const;
-  /// "chatml", "llama3", ..., "plain", "unknown".
-  std::string_view name() const noexcept;
-  /// Strings that end an answer besides the stop tokens; those of the plain form, say.
-  std::span<const std::string> stop_strings() const noexcept;
-
-  /// How the library describes a family.
-  struct Format;
-
- private:
-  explicit ChatTemplate(std::shared_ptr<const Format> format);
-  std::shared_ptr<const Format> format_;
 };
 
 }  // namespace quern

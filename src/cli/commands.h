@@ -13,6 +13,7 @@ void add_check(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app);
 void add_run(CLI::App& app);
 void add_onnx_test(CLI::App& app, int& exit_code);
+void add_template(CLI::App& app, int& exit_code);
 void add_serve(CLI::App& app);  // where the build has quern::serve
 
 // Where the program is built with the service.

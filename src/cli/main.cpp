@@ -26,6 +26,7 @@ int run(int argc, char** argv) {
   quern::cli::add_bench(app);
   quern::cli::add_run(app);
   quern::cli::add_onnx_test(app, exit_code);
+  quern::cli::add_template(app, exit_code);
 #ifdef QUERN_CLI_SERVE
   quern::cli::add_keys(app);
   quern::cli::add_usage(app);

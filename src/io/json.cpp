@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
+#include <unordered_set>
 #include <vector>
 
 #include "core/error.h"
@@ -33,13 +35,14 @@ struct Cursor {
 };
 
 /// Builds the value from the parser's events, so that what it refuses is refused before it grows.
+template <class J>
 class Builder {
  public:
   Builder(std::string_view text, std::string_view name)
       : name_(name), begin_(text.data()), furthest_(text.data()) {}
 
   const char** furthest() { return &furthest_; }
-  Json take() { return std::move(root_); }
+  J take() { return std::move(root_); }
 
   bool null() { return add(nullptr); }
   bool boolean(bool value) { return add(value); }
@@ -47,22 +50,31 @@ class Builder {
   bool number_unsigned(std::uint64_t value) { return add(value); }
   bool number_float(double value, const std::string&) { return add(value); }
   bool string(std::string& value) { return add(std::move(value)); }
-  bool binary(Json::binary_t&) { return false; }
-  bool start_object(std::size_t) { return open(Json::object()); }
-  bool start_array(std::size_t) { return open(Json::array()); }
+  bool binary(typename J::binary_t&) { return false; }
+  bool start_object(std::size_t) { return open(J::object()); }
+  bool start_array(std::size_t) { return open(J::array()); }
   bool end_object() { return close(); }
   bool end_array() { return close(); }
 
   bool key(std::string& name) {
-    const auto [member, is_new] = open_.back()->get_ref<Json::object_t&>().emplace(name, nullptr);
+    auto& members = open_.back()->template get_ref<typename J::object_t&>();
+    bool is_new = false;
+    if constexpr (std::is_same_v<J, OrderedJson>) {
+      is_new = keys_.back().insert(name).second;
+      if (is_new) member_ = &members.emplace_back(name, nullptr).second;
+    } else {
+      const auto [member, inserted] = members.emplace(name, nullptr);
+      is_new = inserted;
+      member_ = &member->second;
+    }
     if (!is_new) fail_here("the key \"{}\" occurs twice", name);
-    member_ = &member->second;
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const Json::exception& error) {
+  bool parse_error(std::size_t, const std::string&, const typename J::exception& error) {
     const std::string_view what = error.what();
     fail_here("not valid JSON: {}", what.substr(std::min(what.size(), what.find("] ") + 2)));
+    return false;
   }
 
  private:
@@ -72,16 +84,16 @@ class Builder {
          fmt::format(format, std::forward<Args>(args)...), furthest_ - begin_);
   }
 
-  bool add(Json value) {
+  bool add(J value) {
     place(std::move(value));
     return true;
   }
 
-  Json* place(Json value) {
+  J* place(J value) {
     if (++count_ > kMaxValues) fail_here("more than {} values", std::int64_t{kMaxValues});
-    Json* slot = &root_;
+    J* slot = &root_;
     if (!open_.empty() && open_.back()->is_array()) {
-      slot = &open_.back()->get_ref<Json::array_t&>().emplace_back();
+      slot = &open_.back()->template get_ref<typename J::array_t&>().emplace_back();
     } else if (!open_.empty()) {
       slot = member_;
     }
@@ -89,27 +101,42 @@ class Builder {
     return slot;
   }
 
-  bool open(Json container) {
+  bool open(J container) {
     if (open_.size() == kMaxDepth) {
       fail_here("nested more than {} levels deep", std::size_t{kMaxDepth});
     }
     open_.push_back(place(std::move(container)));
+    keys_.emplace_back();
     return true;
   }
 
   bool close() {
     open_.pop_back();
+    keys_.pop_back();
     return true;
   }
 
   std::string_view name_;
   const char* begin_;
   const char* furthest_;
-  Json root_;
-  std::vector<Json*> open_;
-  Json* member_ = nullptr;
+  J root_;
+  std::vector<J*> open_;
+  std::vector<std::unordered_set<std::string>> keys_;  ///< of the objects open, where in order
+  J* member_ = nullptr;
   std::int64_t count_ = 0;
 };
+
+template <class J>
+J parse(std::string_view text, std::string_view name) {
+  Builder<J> builder(text, name);
+  // The parser would take a zero byte for the end of the text.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    fail(ErrorCode::corrupt_file, "{}: not valid JSON: a zero byte (at byte {})", name, zero);
+  }
+  const char* end = text.data() + text.size();
+  J::sax_parse(Cursor{text.data(), builder.furthest()}, Cursor{end, builder.furthest()}, &builder);
+  return builder.take();
+}
 
 /// `json` as a person would write it, shortened.
 std::string excerpt(const Json& json) {
@@ -167,16 +194,10 @@ struct Kind<std::vector<T>> {
 
 }  // namespace
 
-Json parse_json(std::string_view text, std::string_view name) {
-  Builder builder(text, name);
-  // The parser would take a zero byte for the end of the text.
-  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
-    fail(ErrorCode::corrupt_file, "{}: not valid JSON: a zero byte (at byte {})", name, zero);
-  }
-  const char* end = text.data() + text.size();
-  Json::sax_parse(Cursor{text.data(), builder.furthest()}, Cursor{end, builder.furthest()},
-                  &builder);
-  return builder.take();
+Json parse_json(std::string_view text, std::string_view name) { return parse<Json>(text, name); }
+
+OrderedJson parse_ordered_json(std::string_view text, std::string_view name) {
+  return parse<OrderedJson>(text, name);
 }
 
 Json read_json(const std::string& path) {

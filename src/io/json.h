@@ -11,11 +11,14 @@
 namespace quern::io {
 
 using Json = nlohmann::json;
+/// The same with the members of objects in the order of the text.
+using OrderedJson = nlohmann::ordered_json;
 
 /// Parses one JSON value. `name` says in messages whose text it is. Throws: `corrupt_file`, with
 /// the offset, for what is not JSON in UTF-8, for a key that occurs twice in an object, and beyond
 /// 64 levels of nesting or 2^23 values.
 Json parse_json(std::string_view text, std::string_view name);
+OrderedJson parse_ordered_json(std::string_view text, std::string_view name);
 
 /// Parses a whole file. Throws also what map_file does.
 Json read_json(const std::string& path);

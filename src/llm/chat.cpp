@@ -66,7 +66,7 @@ struct Chat::Impl {
 
 Chat::Chat(const Model& model, const ChatOptions& options) : impl_(std::make_unique<Impl>(model)) {
   model.tokenizer();
-  model.chat_template().render_pieces(std::vector{ChatMessage{"user", ""}});
+  model.chat_template().render_pieces(std::vector{ChatMessage{"user", "Hello"}});
   if (!options.system.empty()) impl_->messages.push_back({"system", options.system});
 }
 

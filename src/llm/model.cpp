@@ -40,7 +40,7 @@ std::string_view to_string(FinishReason reason) noexcept {
 }
 
 std::vector<TokenId> Model::Impl::encode(std::span<const ChatMessage> messages) const {
-  return tokenizer->encode(chat_template.render_pieces(messages));
+  return chat_template.encode(*tokenizer, messages);
 }
 
 GenerateOptions Model::Impl::with_stops(GenerateOptions options) const {
@@ -69,8 +69,7 @@ Model Model::load(const std::string& path, const LoadOptions& options) {
   impl->decoder = architecture->load(source, options.accuracy);
   impl->pool = std::make_shared<KvPool>(impl->decoder->info().cache);
   impl->tokenizer = load_tokenizer(source);
-  if (impl->tokenizer)
-    impl->chat_template = ChatTemplate::recognise(impl->tokenizer->chat_template());
+  if (impl->tokenizer) impl->chat_template = ChatTemplate::of(*impl->tokenizer);
   impl->context_length =
       options.context_length > 0 ? options.context_length : impl->decoder->info().context_length;
   return Model(std::move(impl));

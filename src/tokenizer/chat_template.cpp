@@ -1,155 +1,171 @@
+#include "quern/chat_template.h"
+
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
-#include "tokenizer/chat_format.h"
+#include "jinja/template.h"
+#include "tokenizer/json_value.h"
+#include "tokenizer/template_sources.h"
 
 namespace quern {
 namespace {
 
-using Format = ChatTemplate::Format;
-using SystemPlace = Format::SystemPlace;
-using Trim = Format::Trim;
+using jinja::Text;
+using jinja::Value;
 
-constexpr std::string_view kSpaces = " \t\n\r\f\v";
+constexpr std::string_view kPlainForm =
+    "{% for message in messages %}"
+    "{% if message.role not in ['system', 'user', 'assistant'] %}"
+    "{{ raise_exception('expected the role system, user or assistant, got ' ~ message.role) }}"
+    "{% endif %}{{ message.role ~ ': ' ~ message.content ~ '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
 
-using Pieces = std::vector<TextPiece>;
+/// Roles of which templates make special tokens; others are data as a content is.
+constexpr std::string_view kRoles[] = {"system",    "user",     "assistant", "tool",
+                                       "developer", "function", "ipython",   "model"};
 
-void append(Pieces& pieces, std::string_view text, bool parse_special) {
-  if (text.empty()) return;
-  if (pieces.empty() || pieces.back().parse_special != parse_special)
-    pieces.push_back({{}, parse_special});
-  pieces.back().text += text;
+Value role_value(const std::string& role) {
+  const bool known = std::ranges::find(kRoles, role) != std::end(kRoles);
+  return Value::of(known ? Text(role) : Text::data(role));
 }
 
-void append(Pieces& pieces, const Pieces& more) {
-  for (const TextPiece& piece : more) append(pieces, piece.text, piece.parse_special);
-}
-
-/// Without white space at both ends of the whole.
-Pieces trimmed(Pieces pieces) {
-  while (!pieces.empty()) {
-    std::string& first = pieces.front().text;
-    first.erase(0, std::min(first.find_first_not_of(kSpaces), first.size()));
-    if (!first.empty()) break;
-    pieces.erase(pieces.begin());
+Value message_value(const ChatMessage& message) {
+  jinja::Dict dict;
+  dict.set(Value::of(std::string("role")), role_value(message.role));
+  dict.set(Value::of(std::string("content")), Value::of(Text::data(message.content)));
+  if (!message.more.empty()) {
+    for (auto& [key, value] :
+         tokenizer::members_of(message.more, "chat: more of a message").members)
+      if (key.text()->bytes() != "role") dict.set(key, value);
   }
-  while (!pieces.empty()) {
-    std::string& last = pieces.back().text;
-    last.erase(last.find_last_not_of(kSpaces) + 1);
-    if (!last.empty()) break;
-    pieces.pop_back();
+  return jinja::make_dict(std::move(dict));
+}
+
+/// Runs of bytes that are the template's own, and of those that are data.
+std::vector<TextPiece> pieces_of(const Text& text) {
+  std::vector<TextPiece> pieces;
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = begin + 1;
+    while (end < text.size() && text.is_data(end) == text.is_data(begin)) ++end;
+    pieces.push_back({text.bytes().substr(begin, end - begin), !text.is_data(begin)});
+    begin = end;
   }
   return pieces;
 }
 
-void append_turn(Pieces& prompt, const Format::Turn& turn, const Pieces& content) {
-  append(prompt, turn.open, true);
-  append(prompt, turn.trim == Trim::turn ? trimmed(content) : content);
-  append(prompt, turn.close, true);
-}
-
-const Format::Turn& turn_of(const Format& format, std::string_view role) {
-  if (role == "user") return format.user;
-  return role == "system" ? format.system : format.assistant;
-}
-
-Pieces content_of(const ChatMessage& message, const Format& format) {
-  const Pieces content{{message.content, false}};
-  return turn_of(format, message.role).trim == Trim::message ? trimmed(content) : content;
-}
-
-struct Message {
-  std::string_view role;
-  Pieces content;
-};
-
-/// The place of the user's message that the system's words open, or `size()`.
-std::size_t host_of_system(std::span<const ChatMessage> messages, SystemPlace place) {
-  std::size_t host = messages.size();
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].role != "user") continue;
-    host = i;
-    if (place == SystemPlace::first_user) break;
+/// Names that transformers gives a template whether there is something or not.
+void set_absent(jinja::Dict& data) {
+  for (const char* name : {"tools", "documents"}) {
+    if (!data.find(name)) data.set(Value::of(std::string(name)), Value::none());
   }
-  return host;
-}
-
-void check_roles(std::span<const ChatMessage> messages) {
-  for (const ChatMessage& message : messages) {
-    const std::string& role = message.role;
-    require(role == "system" || role == "user" || role == "assistant",
-            "chat: expected the role system, user or assistant, got \"{}\"", role);
-  }
-}
-
-/// The messages; where the system has no turn of its own, its words are moved into the user's
-/// message that they open.
-std::vector<Message> place_system(std::span<const ChatMessage> messages, const Format& format) {
-  const bool moves = format.system_place != SystemPlace::own_turn;
-  const std::size_t host = moves ? host_of_system(messages, format.system_place) : messages.size();
-  Pieces opening;
-  for (const ChatMessage& message : messages) {
-    if (!moves || message.role != "system") continue;
-    require(host < messages.size(),
-            "chat: {} puts the system's words into the user's message, but there is none",
-            format.name);
-    append_turn(opening, format.system, content_of(message, format));
-  }
-  std::vector<Message> result;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (moves && messages[i].role == "system") continue;
-    Message& placed = result.emplace_back(Message{messages[i].role, {}});
-    if (i == host) placed.content = opening;
-    append(placed.content, content_of(messages[i], format));
-  }
-  return result;
 }
 
 }  // namespace
 
-ChatTemplate::ChatTemplate() : ChatTemplate(recognise("")) {}
+struct ChatTemplate::Impl {
+  std::optional<jinja::Template> usual, with_tools;
+  std::optional<Error> fault;  ///< why there is none
+  jinja::Dict names;           ///< what templates see of the tokenizer
+  std::vector<std::string> stop_strings;
+  bool own = true;
 
-ChatTemplate::ChatTemplate(std::shared_ptr<const Format> format) : format_(std::move(format)) {}
+  Text render(std::span<const ChatMessage> messages, const ChatTemplateOptions& options) const {
+    if (fault) throw *fault;
+    jinja::Dict data = names;
+    const auto set = [&](const char* name, Value value) {
+      data.set(Value::of(std::string(name)), std::move(value));
+    };
+    jinja::Values list;
+    for (const ChatMessage& message : messages) list.push_back(message_value(message));
+    set("messages", jinja::make_list(std::move(list)));
+    set("add_generation_prompt", Value::of(options.add_generation_prompt));
+    if (!options.tools.empty()) set("tools", tokenizer::parse_value(options.tools, "chat: tools"));
+    if (!options.variables.empty()) {
+      for (auto& [key, value] : tokenizer::members_of(options.variables, "chat: variables").members)
+        data.set(key, value);
+    }
+    set_absent(data);
+    const bool for_tools = with_tools && !options.tools.empty();
+    return (for_tools ? *with_tools : *usual).render(data);
+  }
+};
 
-ChatTemplate ChatTemplate::recognise(std::string_view source) {
-  return ChatTemplate(std::make_shared<Format>(tokenizer::recognise_chat_format(source)));
+ChatTemplate::ChatTemplate() {
+  static const auto plain = [] {
+    auto impl = std::make_shared<Impl>();
+    impl->usual = jinja::Template::parse(kPlainForm);
+    impl->stop_strings = {"\nuser:", "\nsystem:"};
+    impl->own = false;
+    return std::shared_ptr<const Impl>(std::move(impl));
+  }();
+  impl_ = plain;
 }
 
-std::vector<TextPiece> ChatTemplate::render_pieces(std::span<const ChatMessage> given) const {
-  if (format_->refuses) {
-    fail(ErrorCode::unsupported,
-         "chat: the model's own template is of no known family, so that it is not known how a "
-         "conversation is written for it; known are chatml, llama3, gemma, llama2, mistral, phi3, "
-         "zephyr");
-  }
-  check_roles(given);
-  const std::vector<Message> messages = place_system(given, *format_);
-  Pieces prompt;
-  const bool starts_with_system = !messages.empty() && messages[0].role == "system";
-  if (format_->default_system && !starts_with_system) {
-    append_turn(prompt, format_->system, {{*format_->default_system, true}});
-  }
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const Message& message = messages[i];
-    const bool user = message.role == "user";
-    if (user && i > 0 && messages[i - 1].role == "assistant")
-      append(prompt, format_->between_rounds, true);
-    append_turn(prompt, turn_of(*format_, message.role), message.content);
-  }
-  append(prompt, format_->answer, true);
-  return prompt;
+ChatTemplate::ChatTemplate(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+ChatTemplate ChatTemplate::parse(std::string_view source) {
+  auto impl = std::make_shared<Impl>();
+  impl->usual = jinja::Template::parse(source);
+  return ChatTemplate(std::move(impl));
 }
 
-std::string ChatTemplate::render(std::span<const ChatMessage> messages) const {
-  std::string prompt;
-  for (const TextPiece& piece : render_pieces(messages)) prompt += piece.text;
-  return prompt;
+ChatTemplate ChatTemplate::load(const std::string& path) {
+  const tokenizer::TemplateSources sources = tokenizer::templates_at(path);
+  const auto found = sources.find("default");
+  if (found == sources.end()) fail(ErrorCode::not_found, "{}: no chat template in it", path);
+  return parse(found->second);
 }
 
-std::string_view ChatTemplate::name() const noexcept { return format_->name; }
+ChatTemplate ChatTemplate::of(const Tokenizer& tokenizer) {
+  const std::string_view source = tokenizer.chat_template();
+  if (source.empty()) return {};
+  auto impl = std::make_shared<Impl>();
+  try {
+    impl->usual = jinja::Template::parse(source);
+    const std::string_view tool_use = tokenizer.chat_template("tool_use");
+    if (!tool_use.empty()) impl->with_tools = jinja::Template::parse(tool_use);
+  } catch (const Error& error) {
+    impl->fault = error;
+  }
+  const auto name = [&](const char* key, std::optional<TokenId> id) {
+    if (!id) return;
+    impl->names.set(Value::of(std::string(key)), Value::of(tokenizer.decode({&*id, 1}, true)));
+  };
+  name("bos_token", tokenizer.bos());
+  name("eos_token", tokenizer.eos());
+  return ChatTemplate(std::move(impl));
+}
+
+std::vector<TextPiece> ChatTemplate::render_pieces(std::span<const ChatMessage> messages,
+                                                   const ChatTemplateOptions& options) const {
+  return pieces_of(impl_->render(messages, options));
+}
+
+std::string ChatTemplate::render(std::span<const ChatMessage> messages,
+                                 const ChatTemplateOptions& options) const {
+  return impl_->render(messages, options).bytes();
+}
+
+std::vector<TokenId> ChatTemplate::encode(const Tokenizer& tokenizer,
+                                          std::span<const ChatMessage> messages,
+                                          const ChatTemplateOptions& options) const {
+  return tokenizer.encode(render_pieces(messages, options), !impl_->own);
+}
+
+std::string ChatTemplate::render_context(std::string_view context, std::int64_t now) const {
+  if (impl_->fault) throw *impl_->fault;
+  jinja::RenderOptions options;
+  options.now = static_cast<std::time_t>(now);
+  jinja::Dict data = tokenizer::members_of(context, "chat: the context");
+  set_absent(data);
+  return impl_->usual->render(data, options).bytes();
+}
+
+bool ChatTemplate::is_own() const noexcept { return impl_->own; }
 
 std::span<const std::string> ChatTemplate::stop_strings() const noexcept {
-  return format_->stop_strings;
+  return impl_->stop_strings;
 }
 
 }  // namespace quern

@@ -35,19 +35,6 @@ std::optional<TokenId> named_token(const JsonObject& config, std::string_view na
   return id == kNoToken ? std::nullopt : std::optional(id);
 }
 
-/// "chat_template": a text, or a list of named ones, of which "default" is taken.
-std::string read_chat_template(const JsonObject& config) {
-  if (!config.contains("chat_template")) return "";
-  if (!config.json().at("chat_template").is_array()) {
-    return config.get<std::string>("chat_template");
-  }
-  for (const Json& item : config.array("chat_template")) {
-    const JsonObject named(item, "tokenizer_config.json: chat_template");
-    if (named.get<std::string>("name") == "default") return named.get<std::string>("template");
-  }
-  return "";
-}
-
 /// "eos_token_id": an id or a list of them.
 std::vector<TokenId> read_stop_tokens(const JsonObject& config,
                                       const tokenizer::Vocabulary& vocabulary) {
@@ -73,15 +60,11 @@ Tokenizer complete(std::shared_ptr<Tokenizer::Impl> impl, const std::filesystem:
     const JsonObject config(*json, "tokenizer_config.json");
     impl->bos = named_token(config, "bos_token", impl->vocabulary);
     impl->eos = named_token(config, "eos_token", impl->vocabulary);
-    impl->chat_template = read_chat_template(config);
   } else {
     if (!impl->prefix.empty()) impl->bos = impl->prefix.front();
     if (!impl->suffix.empty()) impl->eos = impl->suffix.back();
   }
-  const auto jinja = folder / "chat_template.jinja";
-  if (std::filesystem::exists(jinja)) {
-    impl->chat_template = text_of(io::map_file(jinja.string()));
-  }
+  impl->chat_templates = tokenizer::templates_of_folder(folder);
   std::vector<TokenId> stop_tokens;
   if (const auto json = read_if_there(folder / "generation_config.json")) {
     stop_tokens = read_stop_tokens(JsonObject(*json, "generation_config.json"), impl->vocabulary);

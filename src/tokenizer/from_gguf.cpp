@@ -163,8 +163,7 @@ Tokenizer tokenizer_from_gguf(const GgufMetadata& metadata) {
     set_sentencepiece(*impl, metadata);
   }
   set_ends(*impl, metadata, add_bos);
-  const std::string* chat_template = io::find_string(metadata, "tokenizer.chat_template");
-  if (chat_template != nullptr) impl->chat_template = *chat_template;
+  impl->chat_templates = tokenizer::templates_of(metadata);
   return Tokenizer(std::move(impl));
 }
 

@@ -11,6 +11,7 @@
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/special_split.h"
+#include "tokenizer/template_sources.h"
 #include "tokenizer/vocabulary.h"
 #include "tokenizer/word_model.h"
 
@@ -33,7 +34,7 @@ struct Tokenizer::Impl {
 
   std::optional<TokenId> bos, eos;
   std::vector<TokenId> stop_tokens;
-  std::string chat_template;
+  tokenizer::TemplateSources chat_templates;
   std::string_view kind;
 
   bool is_special(TokenId id) const noexcept;

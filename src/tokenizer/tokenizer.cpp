@@ -165,7 +165,10 @@ std::optional<TokenId> Tokenizer::eos() const noexcept { return impl_->eos; }
 
 std::span<const TokenId> Tokenizer::stop_tokens() const noexcept { return impl_->stop_tokens; }
 
-std::string_view Tokenizer::chat_template() const noexcept { return impl_->chat_template; }
+std::string_view Tokenizer::chat_template(std::string_view name) const noexcept {
+  const auto found = impl_->chat_templates.find(name);
+  return found == impl_->chat_templates.end() ? std::string_view() : found->second;
+}
 
 std::string_view Tokenizer::kind() const noexcept { return impl_->kind; }
 

@@ -20,6 +20,7 @@ using Target = void (*)(std::span<const std::byte>);
 const std::map<std::string, Target> kTargets = {
     {".gguf", fuzz::gguf},      {".safetensors", fuzz::safetensors},
     {".json", fuzz::json},      {".tokenizer", fuzz::tokenizer},
+    {".jinja", fuzz::jinja},
 #ifdef QUERN_SERVE
     {".body", fuzz::json_view}, {".tensor", fuzz::infer_tensor},
 #endif

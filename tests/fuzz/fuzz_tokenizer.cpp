@@ -5,6 +5,7 @@
 #include "fuzz/use.h"
 #include "io/gguf.h"
 #include "io/json.h"
+#include "quern/chat_template.h"
 #include "tokenizer/from_json.h"
 #include "tokenizer/load.h"
 
@@ -35,7 +36,7 @@ void tokenizer(std::span<const std::byte> bytes) {
         loaded.decode(ids, true);
       }
     }
-    ChatTemplate::recognise(loaded.chat_template()).render({});
+    ChatTemplate::of(loaded);
   });
 }
 

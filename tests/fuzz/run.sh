@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-600}
 
 cmake --preset fuzz
-cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json fuzz_tokenizer \
+cmake --build --preset fuzz --target fuzz_gguf fuzz_safetensors fuzz_json fuzz_tokenizer fuzz_jinja \
   fuzz_onnx fuzz_graph fuzz_bmp fuzz_jpeg fuzz_png fuzz_pnm -j "$(nproc)"
 for target in webp tiff jpeg2000 json_view infer_tensor; do  # where the build has the format, or the service
   cmake --build --preset fuzz --target fuzz_$target -j "$(nproc)" || echo "fuzz_$target: not in this build"
@@ -15,7 +15,7 @@ done
 
 findings=build/fuzz/findings
 mkdir -p "$findings"
-for format in gguf:gguf safetensors:safetensors json:json tokenizer:tokenizer json_view:body infer_tensor:tensor; do
+for format in gguf:gguf safetensors:safetensors json:json tokenizer:tokenizer jinja:jinja json_view:body infer_tensor:tensor; do
   target=${format%:*}
   if [ ! -x build/fuzz/tests/fuzz/fuzz_"$target" ]; then continue; fi
   grown=build/fuzz/corpus/$target

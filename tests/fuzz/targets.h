@@ -12,6 +12,8 @@ void safetensors(std::span<const std::byte> bytes);
 void json(std::span<const std::byte> bytes);
 /// A tokenizer.json, or a GGUF file that stores a vocabulary.
 void tokenizer(std::span<const std::byte> bytes);
+/// A chat template, which renders a conversation within small bounds.
+void jinja(std::span<const std::byte> bytes);
 
 /// Images, each by the decoder of one format. A memory limit is fair too.
 void bmp(std::span<const std::byte> bytes);

@@ -18,8 +18,8 @@ struct ChatOptions {
 /// what is new. Movable; one thread at a time, but for `cancel`.
 class QUERN_API Chat {
  public:
-  /// Throws: `not_found` where the model has no tokenizer; `unsupported` where its template is of
-  /// no known family (see ChatTemplate).
+  /// Throws: `not_found` where the model has no tokenizer; what ChatTemplate::parse does where its
+  /// template has faults.
   explicit Chat(const Model& model, const ChatOptions& options = {});
   Chat(Chat&&) noexcept;
   Chat& operator=(Chat&&) noexcept;

@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "quern/chat_template.h"
 #include "quern/export.h"
 #include "quern/llm/generate.h"
 #include "quern/tensor.h"
-#include "quern/tokenizer.h"
 #include "quern/weights.h"
 
 namespace quern::llm {

@@ -68,7 +68,7 @@ std::vector<ChatMessage> read_messages(Members& members) {
 
 std::vector<TokenId> encode(const llm::Model& model, const std::vector<ChatMessage>& messages) {
   try {
-    return model.tokenizer().encode(model.chat_template().render_pieces(messages));
+    return model.chat_template().encode(model.tokenizer(), messages);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::invalid_argument) throw;
     throw bad_member("messages", error.what());
