@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/packed_product.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "core/parallel.h"
@@ -215,7 +216,7 @@ Tensor PackedMatMul::operator()(const Tensor& x, std::span<const Tensor> operand
     arguments.push_back({static_cast<Slot>(slot), dense.back().raw()});
   }
   const Prepared prepared = impl_->prepared.find_or_prepare(wanted, *impl_->weight, x.dtype(), [&] {
-    return backend::try_prepare(impl_->describe(wanted));
+    return backend::try_prepare_packed(impl_->describe(wanted));
   });
   if (!prepared.operation)
     fail(ErrorCode::unsupported, "matmul: no kernel for {} · {} in {}", x.shape(),
