@@ -22,14 +22,21 @@ constexpr const char* kGemma3Defaults = R"({"rms_norm_eps": 1e-6, "num_key_value
     "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": true,
     "query_pre_attn_scalar": 256, "sliding_window": 4096})";
 
+// The first goes by one, the later ones by the other, though files may have both.
+constexpr Setting kFirstActivation{"", {"hidden_act"}};
+constexpr Setting kLaterActivation{"", {"hidden_activation"}};
+
 /// What all of them have.
 TransformerSettings gemma_network(const Settings& settings, const Tensors& tensors,
+                                  const Setting& activation = kLaterActivation,
                                   const RopeFamily& rope = {}) {
   settings.expect(setting::bidirectional, false);
   TransformerSettings network(settings, tensors, NormKind::rms, rope);
   network.norm.offset = settings.is_gguf() ? 0.f : 1.f;
   network.embedding_scale = std::sqrt(static_cast<float>(network.hidden_size));
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::gelu_tanh;
+  network.ffn.activation =
+      settings.is_gguf() ? Activation(Activation::Kind::gelu_tanh)
+                         : Activation::named(settings.text_or(activation, "gelu_pytorch_tanh"));
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   return network;
 }
@@ -49,7 +56,7 @@ std::unique_ptr<const Decoder> load_gemma(const ModelSource& source, Accuracy ac
   const Settings settings(source, kGemmaDefaults);
   settings.expect_type("gemma");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network = gemma_network(settings, tensors);
+  TransformerSettings network = gemma_network(settings, tensors, kFirstActivation);
   return std::make_unique<Transformer>(network, tensors);
 }
 
@@ -91,8 +98,8 @@ std::unique_ptr<const Decoder> load_gemma3(const ModelSource& source, Accuracy a
   const Settings settings(source, kGemma3Defaults);
   settings.expect_type("gemma3_text");
   const Tensors tensors(source, accuracy);
-  TransformerSettings network =
-      gemma_network(settings, tensors, {.base = 1e6, .layer_type = "full_attention"});
+  TransformerSettings network = gemma_network(settings, tensors, kLaterActivation,
+                                              {.base = 1e6, .layer_type = "full_attention"});
   const std::int64_t layers = network.layers;
   network.places = NormPlaces::both;
   network.attention.qk_norm = QkNorm::head;

@@ -12,7 +12,10 @@ constexpr const char* kNeoxDefaults = R"({"layer_norm_eps": 1e-5, "hidden_act": 
 std::unique_ptr<const Decoder> load_neox(const ModelSource& source, Accuracy accuracy) {
   const Settings settings(source, kNeoxDefaults);
   settings.expect_type("gpt_neox");
-  const Tensors tensors(source, accuracy);
+  const Tensors tensors(source, accuracy,
+                        {{.name = "token_embd", .hugging_face = "gpt_neox.embed_in"},
+                         {.name = "output_norm", .hugging_face = "gpt_neox.final_layer_norm"},
+                         {.name = "blk", .hugging_face = "gpt_neox.layers"}});
   TransformerSettings network(settings, tensors, NormKind::layer, RopeFamily{.share = 0.25});
   network.norm.bias = true;
   network.is_parallel = settings.flag_or(setting::parallel, true);

@@ -32,7 +32,7 @@ Architecture nanochat();
 Architecture nemotron();
 Architecture olmo();
 Architecture olmo2();
-Architecture opt_model();
+Architecture opt();
 Architecture phi2();
 Architecture phi3();
 Architecture qwen2();
@@ -45,12 +45,12 @@ Architecture vaultgemma();
 
 std::span<const Architecture> architectures() {
   static const Architecture table[] = {
-      apertus(),   arcee(),       bitnet(),     cohere(),   cohere2(),  ernie4_5(), eurobert(),
-      exaone4(),   falcon(),      gemma(),      gemma2(),   gemma3(),   glm(),      glm4(),
-      gpt2(),      gpt_bigcode(), gpt_neox(),   gptj(),     granite(),  helium(),   hunyuan(),
-      jais2(),     llama(),       ministral3(), nanochat(), nemotron(), olmo(),     olmo2(),
-      opt_model(), phi2(),        phi3(),       qwen2(),    qwen3(),    seed_oss(), smollm3(),
-      stablelm(),  starcoder2(),  vaultgemma()};
+      apertus(),  arcee(),       bitnet(),     cohere(),   cohere2(),  ernie4_5(), eurobert(),
+      exaone4(),  falcon(),      gemma(),      gemma2(),   gemma3(),   glm(),      glm4(),
+      gpt2(),     gpt_bigcode(), gpt_neox(),   gptj(),     granite(),  helium(),   hunyuan(),
+      jais2(),    llama(),       ministral3(), nanochat(), nemotron(), olmo(),     olmo2(),
+      opt(),      phi2(),        phi3(),       qwen2(),    qwen3(),    seed_oss(), smollm3(),
+      stablelm(), starcoder2(),  vaultgemma()};
   return table;
 }
 

@@ -18,17 +18,17 @@ struct Row {
 /// GGUF's names are the canonical ones.
 constexpr Row kOfModel[] = {
     {"token_embd",
-     {"model.embed_tokens", "transformer.wte", "transformer.word_embeddings", "gpt_neox.embed_in",
+     {"model.embed_tokens", "transformer.wte", "transformer.word_embeddings",
       "model.decoder.embed_tokens", "embed_tokens", "wte"}},
     {"token_embd_norm", {"transformer.word_embeddings_layernorm"}},
     {"position_embd", {"transformer.wpe", "model.decoder.embed_positions", "wpe"}},
     {"output_norm",
-     {"model.norm", "transformer.ln_f", "model.final_layernorm", "gpt_neox.final_layer_norm",
-      "transformer.norm_f", "model.decoder.final_layer_norm", "model.layer_norm", "norm", "ln_f"}},
+     {"model.norm", "transformer.ln_f", "model.final_layernorm", "transformer.norm_f",
+      "model.decoder.final_layer_norm", "model.layer_norm", "norm", "ln_f"}},
     {"output", {"lm_head", "embed_out"}},
     {"blk",
-     {"model.layers", "transformer.h", "gpt_neox.layers", "transformer.blocks",
-      "model.decoder.layers", "layers", "h"}},
+     {"model.layers", "transformer.h", "transformer.blocks", "model.decoder.layers", "layers",
+      "h"}},
 };
 
 constexpr Row kOfLayer[] = {

@@ -15,7 +15,7 @@ constexpr Setting kBiases{"", {"enable_bias"}};
 constexpr Setting kNormWeights{"", {"layer_norm_elementwise_affine"}};
 constexpr Setting kEmbeddingSize{"", {"word_embed_proj_dim"}};
 
-std::unique_ptr<const Decoder> load_opt_model(const ModelSource& source, Accuracy accuracy) {
+std::unique_ptr<const Decoder> load_opt(const ModelSource& source, Accuracy accuracy) {
   const Settings settings(source, kOptDefaults);
   settings.expect_type("opt");
   settings.expect(kNormsBefore, true);
@@ -38,6 +38,6 @@ std::unique_ptr<const Decoder> load_opt_model(const ModelSource& source, Accurac
 
 }  // namespace
 
-Architecture opt_model() { return {"opt_model", {"OPTForCausalLM"}, load_opt_model}; }
+Architecture opt() { return {"opt", {"OPTForCausalLM"}, load_opt}; }
 
 }  // namespace quern::models
