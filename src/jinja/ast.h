@@ -48,7 +48,7 @@ struct Expression {
   std::string word = {};
   std::vector<std::string> words = {};
   std::vector<Expression> items = {};
-  std::vector<Argument> arguments = {};
+  std::vector<Argument> arguments;  // of an incomplete type, which Clang gives no value here
 };
 
 /// An argument of a call, a filter or a test.
@@ -75,7 +75,7 @@ using Statements = std::vector<Statement>;
 
 /// Statements with names of their own.
 struct Body {
-  Statements statements = {};
+  Statements statements;  // likewise
   /// Names that it sets later and that are nothing until then, whatever they are outside.
   std::vector<Name> missing = {};
 };
