@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <vector>
 
@@ -87,15 +88,33 @@ bool asks(const Node& node) {
          !ops::keep_non_finite(node.attributes.get<std::vector<ops::Step>>(kSteps));
 }
 
+/// The values that something which asks is made of, by place. No other constant is looked at:
+/// tables of embeddings are as large as the rest of a model.
+std::vector<bool> values_that_matter(const Graph& graph) {
+  std::vector<bool> matters(graph.values.size(), false);
+  const auto does = [&](ValueId id) {
+    return id != kAbsent && matters[static_cast<std::size_t>(id)];
+  };
+  for (const Node& node : std::views::reverse(graph.nodes)) {
+    if (!asks(node) && !std::ranges::any_of(node.outputs, does)) continue;
+    for (const ValueId id : node.inputs) {
+      if (id != kAbsent) matters[static_cast<std::size_t>(id)] = true;
+    }
+  }
+  return matters;
+}
+
 }  // namespace
 
 void note_finite_sources(Graph& graph) {
+  const std::vector<bool> matters = values_that_matter(graph);
   std::vector<bool> finite(graph.values.size(), false);
   const auto is_finite = [&](ValueId id) {
     return id == kAbsent || finite[static_cast<std::size_t>(id)];
   };
   for (std::size_t i = 0; i < graph.values.size(); ++i) {
-    if (graph.values[i].constant) finite[i] = is_finite_constant(*graph.values[i].constant);
+    if (matters[i] && graph.values[i].constant)
+      finite[i] = is_finite_constant(*graph.values[i].constant);
   }
   for (const ValueId id : graph.inputs) finite[static_cast<std::size_t>(id)] = true;
   for (Node& node : graph.nodes) {
