@@ -1,5 +1,6 @@
 #include "quern/serve.h"
 
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <filesystem>
@@ -80,8 +81,9 @@ void run(const ServeArguments& arguments) {
   const Termination termination;
   serve::Server server(config);
   server.start();
-  std::cerr << "quern serves at " << (config.tls.certificate.empty() ? "http" : "https") << "://"
-            << config.host << ":" << server.port() << std::endl;
+  const char* const scheme = config.tls.certificate.empty() ? "http" : "https";
+  // At once, so that nobody who waits for it reads a part of the line.
+  std::cerr << fmt::format("quern serves at {}://{}:{}\n", scheme, config.host, server.port());
   termination.wait();
   std::cerr << "quern ends: it takes no more requests, and waits for those that run" << std::endl;
   server.stop(std::chrono::seconds(arguments.drain_seconds));
