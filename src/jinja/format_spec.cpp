@@ -15,9 +15,10 @@ namespace {
 constexpr std::int64_t kMaxDigits = 1000;
 
 std::string in_base(std::uint64_t size, unsigned base, bool capital) {
+  const std::string_view all = capital ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string digits;
   do {
-    digits += (capital ? "0123456789ABCDEF" : "0123456789abcdef")[size % base];
+    digits += all[size % base];
     size /= base;
   } while (size != 0);
   std::ranges::reverse(digits);
