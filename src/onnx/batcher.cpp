@@ -88,9 +88,9 @@ struct Batcher::Impl {
   const bool batches;
   std::mutex mutex;
   std::condition_variable news;
-  std::deque<Job> jobs;   ///< guarded by mutex
-  std::int64_t runs = 0;  ///< likewise
-  bool ending = false;    ///< likewise
+  std::deque<Job> waiting;  ///< guarded by mutex
+  std::int64_t runs = 0;    ///< likewise
+  bool ending = false;      ///< likewise
   std::thread thread;
 };
 
@@ -111,8 +111,8 @@ Values Batcher::Impl::run(const Values& inputs) {
   std::future<std::optional<Values>> result;
   {
     const std::lock_guard lock(mutex);
-    jobs.push_back({inputs, rows, std::chrono::steady_clock::now(), {}});
-    result = jobs.back().result.get_future();
+    waiting.push_back({inputs, rows, std::chrono::steady_clock::now(), {}});
+    result = waiting.back().result.get_future();
   }
   news.notify_all();
   if (auto outputs = result.get()) return *std::move(outputs);
@@ -122,8 +122,8 @@ Values Batcher::Impl::run(const Values& inputs) {
 void Batcher::Impl::work() {
   std::unique_lock lock(mutex);
   for (;;) {
-    news.wait(lock, [this] { return !jobs.empty() || ending; });
-    if (jobs.empty()) return;
+    news.wait(lock, [this] { return !waiting.empty() || ending; });
+    if (waiting.empty()) return;
     std::vector<Job> batch = next_batch(lock);
     lock.unlock();
     run_batch(batch);
@@ -136,16 +136,16 @@ void Batcher::Impl::work() {
 std::vector<Batcher::Impl::Job> Batcher::Impl::next_batch(std::unique_lock<std::mutex>& lock) {
   const auto waiting_rows = [this] {
     std::int64_t rows = 0;
-    for (const Job& job : jobs) {
-      if (can_join(job.inputs, jobs.front().inputs)) rows += job.rows;
+    for (const Job& job : waiting) {
+      if (can_join(job.inputs, waiting.front().inputs)) rows += job.rows;
     }
     return rows;
   };
-  news.wait_until(lock, jobs.front().came + options.max_delay,
+  news.wait_until(lock, waiting.front().came + options.max_delay,
                   [&] { return ending || waiting_rows() >= options.max_batch; });
   std::vector<Job> batch;
   std::int64_t rows = 0;
-  for (auto job = jobs.begin(); job != jobs.end();) {
+  for (auto job = waiting.begin(); job != waiting.end();) {
     const bool joins = batch.empty() || (rows + job->rows <= options.max_batch &&
                                          can_join(job->inputs, batch.front().inputs));
     if (!joins) {
@@ -154,7 +154,7 @@ std::vector<Batcher::Impl::Job> Batcher::Impl::next_batch(std::unique_lock<std::
     }
     rows += job->rows;
     batch.push_back(std::move(*job));
-    job = jobs.erase(job);
+    job = waiting.erase(job);
   }
   return batch;
 }
