@@ -124,8 +124,6 @@ KernelPtr sum_to(const Node&, const ImportContext&) {
   return make_kernel([](const Inputs& in) { return sum_to(in[0], in[1].shape()); });
 }
 
-constexpr std::string_view kPreview = "ai.onnx.preview.training";
-
 // clang-format off
 constexpr Operator kTrainingOperators[] = {
     {.op_type = "Adagrad", .domain = kTraining, .inputs = {3, kAnyNumber}, .import = adagrad,

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <vector>
 
@@ -95,9 +94,9 @@ std::vector<bool> values_that_matter(const Graph& graph) {
   const auto does = [&](ValueId id) {
     return id != kAbsent && matters[static_cast<std::size_t>(id)];
   };
-  for (const Node& node : std::views::reverse(graph.nodes)) {
-    if (!asks(node) && !std::ranges::any_of(node.outputs, does)) continue;
-    for (const ValueId id : node.inputs) {
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    if (!asks(*node) && !std::ranges::any_of(node->outputs, does)) continue;
+    for (const ValueId id : node->inputs) {
       if (id != kAbsent) matters[static_cast<std::size_t>(id)] = true;
     }
   }

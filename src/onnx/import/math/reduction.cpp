@@ -85,8 +85,6 @@ KernelPtr top_k(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kSized = ShapesFrom::input_constants;
-
 // clang-format off
 constexpr Operator kReductionOperators[] = {
     {.op_type = "ArgMax", .inputs = {1, 1}, .import = arg_best<ops::argmax>,

@@ -326,7 +326,6 @@ KernelPtr linear_classifier(const Node& node, const ImportContext&) {
   });
 }
 
-constexpr auto kAny = ShapesFrom::anything;
 // clang-format off
 constexpr Operator kMlOperators[] = {
     {.op_type = "ArrayFeatureExtractor", .domain = kMl, .inputs = {2, 2},
