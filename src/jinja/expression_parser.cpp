@@ -214,31 +214,34 @@ Expression ExpressionParser::tuple(bool with_condition,
   return make(Kind::tuple, line, std::move(items));
 }
 
+/// What stands between `open` and `close`, with commas between items and maybe one behind the last.
+template <class ReadItem>
+void ExpressionParser::read_items(std::string_view open, std::string_view close,
+                                  const ReadItem& read_item) {
+  tokens_.expect_sign(open);
+  for (bool first = true; !tokens_.is_sign(close); first = false) {
+    if (!first) tokens_.expect_sign(",");
+    if (tokens_.is_sign(close)) break;
+    read_item();
+  }
+  tokens_.expect_sign(close);
+}
+
 Expression ExpressionParser::list() {
   const int line = tokens_.line();
-  tokens_.expect_sign("[");
   std::vector<Expression> items;
-  while (!tokens_.is_sign("]")) {
-    if (!items.empty()) tokens_.expect_sign(",");
-    if (tokens_.is_sign("]")) break;
-    items.push_back(expression());
-  }
-  tokens_.expect_sign("]");
+  read_items("[", "]", [&] { items.push_back(expression()); });
   return make(Kind::list, line, std::move(items));
 }
 
 Expression ExpressionParser::dict() {
   const int line = tokens_.line();
-  tokens_.expect_sign("{");
   std::vector<Expression> items;
-  while (!tokens_.is_sign("}")) {
-    if (!items.empty()) tokens_.expect_sign(",");
-    if (tokens_.is_sign("}")) break;
+  read_items("{", "}", [&] {
     items.push_back(expression());
     tokens_.expect_sign(":");
     items.push_back(expression());
-  }
-  tokens_.expect_sign("}");
+  });
   return make(Kind::dict, line, std::move(items));
 }
 

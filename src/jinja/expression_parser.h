@@ -40,6 +40,8 @@ class ExpressionParser {
   Expression test(Expression node);
   Expression subscript(Expression node);
   Expression index();
+  template <class ReadItem>
+  void read_items(std::string_view open, std::string_view close, const ReadItem& read_item);
   Expression list();
   Expression dict();
   Expression in_parentheses();

@@ -11,12 +11,10 @@ std::unique_ptr<const Decoder> load_arcee(const ModelSource& source, Accuracy ac
   settings.expect_type("arcee");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
-                                                                     : ops::RotaryPairs::halves});
+                              RopeFamily{.pairs = pairs_by_format(settings)});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::relu_squared;
   return std::make_unique<Transformer>(network, tensors);
 }
 

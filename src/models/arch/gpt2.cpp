@@ -43,7 +43,6 @@ std::unique_ptr<const Decoder> load_gpt2(const ModelSource& files, Accuracy accu
   network.position_rows_before = 0;
   network.attention.bias = network.attention.output_bias = network.ffn.bias = true;
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::gelu_tanh;
   const float scale = settings.flag_or(kScales, true)
                           ? 1.f / std::sqrt(static_cast<float>(network.attention.head_dim))
                           : 1.f;

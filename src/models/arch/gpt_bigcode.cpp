@@ -29,7 +29,6 @@ std::unique_ptr<const Decoder> load_bigcode(const ModelSource& source, Accuracy 
   if (!settings.flag_or(kScalesScores, true)) network.attention.scale = 1.f;
   network.attention.bias = network.attention.output_bias = network.ffn.bias = true;
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::gelu_tanh;
   return std::make_unique<Transformer>(network, tensors);
 }
 

@@ -24,7 +24,6 @@ std::unique_ptr<const Decoder> load_neox(const ModelSource& source, Accuracy acc
       settings.bias(setting::attention_bias, true);
   network.ffn.bias = true;
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::gelu;
   return std::make_unique<Transformer>(network, tensors);
 }
 

@@ -15,8 +15,7 @@ std::unique_ptr<const Decoder> load_granite(const ModelSource& source, Accuracy 
   settings.expect_type("granite");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
-                                                                     : ops::RotaryPairs::halves});
+                              RopeFamily{.pairs = pairs_by_format(settings)});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   network.embedding_scale = static_cast<float>(settings.number_or(setting::embedding_scale, 1));

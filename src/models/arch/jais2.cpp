@@ -19,7 +19,6 @@ std::unique_ptr<const Decoder> load_jais2(const ModelSource& source, Accuracy ac
       settings.bias(setting::attention_bias, true);
   network.ffn.bias = settings.bias(setting::mlp_bias, true);
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::relu_squared;
   return std::make_unique<Transformer>(network, tensors);
 }
 

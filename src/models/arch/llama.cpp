@@ -24,10 +24,8 @@ std::unique_ptr<const Decoder> load_llama(const ModelSource& source, Accuracy ac
   const Settings settings(source, is_mistral ? kMistralDefaults : kLlamaDefaults);
   settings.expect_type(is_mistral ? "mistral" : "llama");
   const Tensors tensors(source, accuracy);
-  // GGUF has queries and keys in another order, so that pairs lie side by side.
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
-                                                                     : ops::RotaryPairs::halves});
+                              RopeFamily{.pairs = pairs_by_format(settings)});
   network.attention.bias =
       settings.bias(!is_mistral && settings.flag_or(setting::attention_bias, false));
   network.attention.output_bias = network.attention.bias;

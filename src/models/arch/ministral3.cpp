@@ -20,8 +20,7 @@ std::unique_ptr<const Decoder> load_ministral3(const ModelSource& source, Accura
   settings.expect_type("ministral3");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
-                                                                     : ops::RotaryPairs::halves});
+                              RopeFamily{.pairs = pairs_by_format(settings)});
   if (settings.is_gguf()) {
     network.attention.position_scale = static_cast<float>(settings.number_or(kGrowth, 0));
     network.attention.of_positions = settings.size_or(kOriginal, network.context_length);

@@ -20,7 +20,6 @@ std::unique_ptr<const Decoder> load_nemotron(const ModelSource& source, Accuracy
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::relu_squared;
   return std::make_unique<Transformer>(network, tensors);
 }
 

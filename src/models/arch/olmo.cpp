@@ -13,8 +13,7 @@ std::unique_ptr<const Decoder> load_olmo(const ModelSource& source, Accuracy acc
   settings.expect_type("olmo");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::layer,
-                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
-                                                                     : ops::RotaryPairs::halves});
+                              RopeFamily{.pairs = pairs_by_format(settings)});
   network.norm.has_weight = false;
   if (!settings.is_gguf()) network.norm.epsilon = 1e-5f;
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);

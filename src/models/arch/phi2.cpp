@@ -23,7 +23,6 @@ std::unique_ptr<const Decoder> load_phi2(const ModelSource& source, Accuracy acc
   network.attention.qk_norm_settings = network.norm;
   network.ffn.bias = network.output_bias = true;
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::gelu_tanh;
   return std::make_unique<Transformer>(network, tensors);
 }
 

@@ -17,9 +17,7 @@ std::unique_ptr<const Decoder> load_smollm3(const ModelSource& source, Accuracy 
   settings.expect_type("smollm3");
   const Tensors tensors(source, accuracy);
   TransformerSettings network(settings, tensors, NormKind::rms,
-                              RopeFamily{.pairs = settings.is_gguf() ? ops::RotaryPairs::interleaved
-                                                                     : ops::RotaryPairs::halves,
-                                         .base = 2e6});
+                              RopeFamily{.pairs = pairs_by_format(settings), .base = 2e6});
   network.attention.bias = network.attention.output_bias = settings.bias(setting::attention_bias);
   network.ffn.bias = settings.bias(setting::mlp_bias);
   const std::vector<std::int64_t> by_interval =

@@ -19,7 +19,6 @@ std::unique_ptr<const Decoder> load_starcoder2(const ModelSource& source, Accura
   network.attention.bias = network.attention.output_bias = settings.bias(setting::use_bias, true);
   network.ffn.bias = network.attention.bias;
   network.ffn.gated = false;
-  if (settings.is_gguf()) network.ffn.activation = Activation::Kind::gelu_tanh;
   network.windows.assign(static_cast<std::size_t>(network.layers),
                          settings.is_gguf() ? 0 : settings.size_or(setting::window, 0));
   return std::make_unique<Transformer>(network, tensors);

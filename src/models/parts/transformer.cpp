@@ -103,9 +103,9 @@ TransformerSettings::TransformerSettings(const Settings& settings, const Tensors
            attention.head_dim, value_dim);
     }
   } else {
-    ffn.activation = Activation::named(settings.text_or(setting::activation, "silu"));
     tied = settings.flag_or(setting::tied, false);
   }
+  ffn.activation = Activation::named(settings.activation());
   norm.kind = kind;
   norm.epsilon = static_cast<float>(
       settings.number(kind == NormKind::rms ? setting::rms_epsilon : setting::layer_epsilon));

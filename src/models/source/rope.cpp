@@ -172,6 +172,10 @@ RopeSettings read_gguf_rope(const Settings& settings, const Tensors& tensors,
 
 }  // namespace
 
+ops::RotaryPairs pairs_by_format(const Settings& settings) {
+  return settings.is_gguf() ? ops::RotaryPairs::interleaved : ops::RotaryPairs::halves;
+}
+
 RopeSettings read_rope(const Settings& settings, const Tensors& tensors, const RopeFamily& family) {
   RopeSettings rope = settings.is_gguf() ? read_gguf_rope(settings, tensors, family)
                                          : read_json_rope(settings.json(), family);

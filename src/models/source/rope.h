@@ -52,6 +52,10 @@ struct RopeFamily {
   std::string_view layer_type = {};  ///< of which layers, where config.json tells them apart
 };
 
+/// Of families whose GGUF has queries and keys in another order: neighbours there, and halves of a
+/// head in all other files.
+ops::RotaryPairs pairs_by_format(const Settings& settings);
+
 /// Of config.json, read as transformers reads it ("rope_parameters", "rope_scaling", and what older
 /// ones have beside these); of GGUF, as llama.cpp does. Throws: `unsupported` for a scaling that is
 /// not known, `corrupt_file`.

@@ -22,6 +22,7 @@ Settings::Settings(const ModelSource& source, std::string_view defaults) {
   if (source.gguf) {
     metadata_ = &source.gguf->metadata;
     prefix_ = source.architecture() + ".";
+    json_ = std::make_shared<const io::Json>(io::parse_json(defaults, "defaults"));
     return;
   }
   io::JsonObject(*source.config, "config.json");  // that it is one
@@ -46,6 +47,11 @@ bool Settings::mentions(const Setting& setting) const {
 
 bool Settings::has(const Setting& setting) const {
   return mentions(setting) && (is_gguf() || json().contains(json_name(setting)));
+}
+
+std::string Settings::activation() const {
+  const std::string_view name = json_name(setting::activation);
+  return json().contains(name) ? json().get<std::string>(name) : "silu";
 }
 
 std::int64_t Settings::size(const Setting& setting) const {

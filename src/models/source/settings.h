@@ -17,7 +17,8 @@ namespace quern::models {
 /// setting has another type, and the plain ones also where it is missing. A view of the source.
 class Settings {
  public:
-  /// `defaults` are the members, as JSON, that config.json may leave out.
+  /// `defaults` are the members, as JSON, that config.json may leave out. Of GGUF they count where
+  /// a function says so.
   explicit Settings(const ModelSource& source, std::string_view defaults = "{}");
 
   bool is_gguf() const noexcept { return metadata_ != nullptr; }
@@ -44,6 +45,9 @@ class Settings {
   bool flag_or(const Setting& setting, bool fallback) const;
   std::string text_or(const Setting& setting, std::string_view fallback) const;
 
+  /// The function of feed-forward layers: config.json's, or in GGUF, which does not say it, that of
+  /// the defaults; "silu" where these have none.
+  std::string activation() const;
   /// Whether products that a flag of config.json is about have a bias; none for GGUF: where the
   /// file has one.
   std::optional<bool> bias(const Setting& flag, bool fallback = false) const;
@@ -59,7 +63,7 @@ class Settings {
 
   const io::GgufMetadata* metadata_ = nullptr;
   std::string prefix_;
-  std::shared_ptr<const io::Json> json_;
+  std::shared_ptr<const io::Json> json_;  ///< config.json with the defaults, or these alone
 };
 
 }  // namespace quern::models
